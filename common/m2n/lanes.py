@@ -1,0 +1,45 @@
+"""Calls to a customer's lane, which is the session actor of the sessions service."""
+
+from pydantic import BaseModel
+
+from m2n.dapr import DaprClient
+from m2n.keys import lane_id
+from m2n.message import Model
+from m2n.serialization import from_json
+
+ACTOR_TYPE = "SessionActor"
+
+
+class LaneAnswer(Model):
+    """What a call to the lane came to.
+
+    ``applied``, ``duplicate``, ``refused`` (it does not fit the session any more) and ``ignored`` are final.
+    ``rejected`` and ``failed`` are faults of the message or of the lane's code.
+    """
+
+    result: str
+    why: str = ""
+    session_id: str = ""
+    seq: int = 0
+
+    @property
+    def at_fault(self) -> bool:
+        return self.result in ("rejected", "failed")
+
+
+class LaneFault(Exception):
+    """The lane could not take the call because of a fault of its own or of the message."""
+
+
+async def call_lane(dapr: DaprClient, tenant: str, profile_id: str, method: str, argument: BaseModel) -> LaneAnswer:
+    """One turn of the lane; it may be repeated. Raises DaprUnavailable and NotTaken when it cannot be reached."""
+    body = await dapr.invoke_actor(ACTOR_TYPE, lane_id(tenant, profile_id), method, argument)
+    return from_json(LaneAnswer, body)
+
+
+async def told_lane(dapr: DaprClient, tenant: str, profile_id: str, method: str, argument: BaseModel) -> LaneAnswer:
+    """As call_lane, for callers whose own retry is the remedy. Raises LaneFault too."""
+    answer = await call_lane(dapr, tenant, profile_id, method, argument)
+    if answer.at_fault:
+        raise LaneFault(f"{method}: {answer.result} ({answer.why})")
+    return answer

@@ -1,0 +1,169 @@
+"""The ordered inbound queue: SQS FIFO, one message group per sender.
+
+Dapr's SQS components cannot carry a message group per customer, so the queue is used directly.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aioboto3
+import orjson
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from m2n.keys import group_id, vendor_key
+from m2n.message import Inbound
+from m2n.settings import Settings
+
+VISIBILITY_S = 30
+BACKSTOP_RECEIVES = 50
+"""SQS's own redrive: catches a message that kills every process that takes it."""
+BATCH = 10
+
+
+class QueueUnavailable(Exception):
+    """SQS did not take or give; trying again may help."""
+
+
+@dataclass(frozen=True)
+class Received:
+    body: str
+    group: str
+    receipt: str
+    message_id: str
+    receives: int
+
+
+class InboundQueue:
+    """The queue and its dead-letter queue. Methods raise QueueUnavailable."""
+
+    def __init__(self, client: Any, url: str, dead_url: str) -> None:
+        self._client, self._url, self._dead_url = client, url, dead_url
+
+    async def send(self, messages: Sequence[Inbound]) -> None:
+        """Put messages on the queue in their order; returns when SQS has all of them.
+
+        After a failure some may be there: sending all again is right, a message id counts once.
+        """
+        for start in range(0, len(messages), BATCH):
+            part = messages[start : start + BATCH]
+            entries = [_entry(str(number), message) for number, message in enumerate(part)]
+            answer = await self._call("send_message_batch", QueueUrl=self._url, Entries=entries)
+            if answer.get("Failed"):
+                raise QueueUnavailable(f"{len(answer['Failed'])} of {len(part)} messages were not taken")
+
+    async def receive(self, wait_s: int = 20) -> list[Received]:
+        answer = await self._call(
+            "receive_message",
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=wait_s,
+            MessageSystemAttributeNames=["MessageGroupId", "ApproximateReceiveCount"],
+        )
+        return [_received(message) for message in answer.get("Messages", [])]
+
+    async def delete(self, message: Received) -> None:
+        await self._call("delete_message", QueueUrl=self._url, ReceiptHandle=message.receipt)
+
+    async def keep_invisible(self, messages: Sequence[Received], seconds: int = VISIBILITY_S) -> None:
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+            for number, message in enumerate(messages)
+        ]
+        for start in range(0, len(entries), BATCH):
+            part = entries[start : start + BATCH]
+            await self._call("change_message_visibility_batch", QueueUrl=self._url, Entries=part)
+
+    async def set_aside(self, message: Received, reason: str, tries: int) -> None:
+        """Copy to the dead-letter queue, then delete; a crash in between copies again, which SQS takes once."""
+        await self._call(
+            "send_message",
+            QueueUrl=self._dead_url,
+            MessageBody=message.body,
+            MessageGroupId=message.group,
+            MessageDeduplicationId=message.message_id,
+            MessageAttributes={
+                "reason": {"DataType": "String", "StringValue": reason[:200]},
+                "tries": {"DataType": "Number", "StringValue": str(tries)},
+            },
+        )
+        await self.delete(message)
+
+    async def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return await getattr(self._client, operation)(**arguments)
+        except (BotoCoreError, ClientError, OSError) as failed:
+            raise QueueUnavailable(f"{operation}: {type(failed).__name__}") from failed
+
+
+def dead_letter_queue(queue: str) -> str:
+    return queue.removesuffix(".fifo") + "-dlq.fifo"
+
+
+@asynccontextmanager
+async def open_queue(settings: Settings) -> AsyncIterator[InboundQueue]:
+    """The queue, made with its dead-letter queue where it does not exist yet."""
+    config = AioConfig(
+        connect_timeout=1,
+        read_timeout=25,
+        retries={"max_attempts": 1, "mode": "standard"},
+        max_pool_connections=128,
+    )
+    session = aioboto3.Session(region_name=settings.aws_region)
+    opened: Any = session.client("sqs", endpoint_url=settings.sqs_endpoint or None, config=config)
+    async with opened as client:
+        dead_url = await _create(client, dead_letter_queue(settings.sqs_queue), {"MessageRetentionPeriod": "1209600"})
+        wanted = ["QueueArn"]
+        attributes = await client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=wanted)
+        redrive = {
+            "deadLetterTargetArn": attributes["Attributes"]["QueueArn"],
+            "maxReceiveCount": str(BACKSTOP_RECEIVES),
+        }
+        url = await _create(
+            client,
+            settings.sqs_queue,
+            {
+                "VisibilityTimeout": str(VISIBILITY_S),
+                "MessageRetentionPeriod": "1209600",
+                "RedrivePolicy": orjson.dumps(redrive).decode(),
+                "DeduplicationScope": "messageGroup",
+                "FifoThroughputLimit": "perMessageGroupId",
+            },
+        )
+        yield InboundQueue(client, url, dead_url)
+
+
+async def _create(client: Any, name: str, attributes: dict[str, str]) -> str:
+    """Find the queue, else make it; two services that start at once make the same one."""
+    try:
+        return (await client.get_queue_url(QueueName=name))["QueueUrl"]
+    except client.exceptions.QueueDoesNotExist:
+        made = await client.create_queue(QueueName=name, Attributes={"FifoQueue": "true", **attributes})
+        return made["QueueUrl"]
+
+
+def encode(message: Inbound) -> str:
+    """JSON in ASCII: SQS refuses some characters (U+FFFE, U+FFFF) that customers can send."""
+    return message.model_dump_json(exclude_none=True, ensure_ascii=True)
+
+
+def _entry(number: str, message: Inbound) -> dict[str, Any]:
+    return {
+        "Id": number,
+        "MessageBody": encode(message),
+        "MessageGroupId": group_id(message),
+        "MessageDeduplicationId": vendor_key(message),
+    }
+
+
+def _received(message: dict[str, Any]) -> Received:
+    attributes = message.get("Attributes", {})
+    return Received(
+        body=message["Body"],
+        group=attributes.get("MessageGroupId", ""),
+        receipt=message["ReceiptHandle"],
+        message_id=message["MessageId"],
+        receives=int(attributes.get("ApproximateReceiveCount", "1")),
+    )

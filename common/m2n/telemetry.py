@@ -1,0 +1,42 @@
+"""Logs as JSON lines and figures for Prometheus; neither ever holds message text, phone numbers or secrets."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+HANDLED = Counter("m2n_events_handled", "Events by topic and what became of them", ["topic", "result"])
+DEAD_LETTERS = Counter("m2n_dead_letters", "Messages set aside", ["origin"])
+HANDLE_SECONDS = Histogram("m2n_event_seconds", "Time to handle one event", ["topic"])
+
+_NEVER_LOGGED = frozenset(
+    {"text", "body", "content", "messages", "lines", "token", "secret", "authorization", "phone", "to"}
+)
+
+
+def _drop_private(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    return {key: ("(not logged)" if key in _NEVER_LOGGED else value) for key, value in event.items()}
+
+
+def configure_logging(service: str, level: str) -> None:
+    """JSON lines on standard output, from structlog and from the standard library's loggers alike."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _drop_private,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+
+
+def log() -> Any:
+    return structlog.get_logger()

@@ -1,0 +1,1 @@
+"""The native local stack: every program of M2N on this machine, without Docker, root or accounts."""

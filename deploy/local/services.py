@@ -1,0 +1,36 @@
+"""The table of services."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Service:
+    """One FastAPI app.
+
+    `name` is its Dapr app-id and its name in logs and commands; `public_port` is the port it has in `make run`
+    unless M2N_PORT_<NAME> says otherwise (None: any free port).
+    """
+
+    name: str
+    module: str
+    sidecar: bool = True
+    public_port: int | None = None
+    import_path: Path | None = None
+
+    @property
+    def port_variable(self) -> str:
+        return "M2N_PORT_" + self.name.upper().replace("-", "_")
+
+
+SERVICES: tuple[Service, ...] = (
+    Service("webhooks", "services.webhooks.app", public_port=8000),
+    Service("identification", "services.identification.app"),
+    Service("sessions", "services.sessions.app"),
+    Service("router", "services.router.app"),
+    Service("nlp-builtin", "services.nlp.builtin.app"),
+    Service("handover-desk", "services.handover.desk.app", public_port=8002),
+    Service("delivery", "services.delivery.app"),
+    Service("tenants", "services.tenants.app", public_port=8001),
+    Service("simulator", "services.simulator.app", sidecar=False, public_port=8003),
+)

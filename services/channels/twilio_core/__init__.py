@@ -1,0 +1,1 @@
+"""What every channel through Twilio's Programmable Messaging has in common (WhatsApp, SMS)."""

@@ -1,0 +1,1 @@
+"""Web chat: the channel of which this project is the vendor."""

@@ -1,0 +1,80 @@
+"""The delivery service: messages to the vendors, results back to the lanes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from m2n import clock
+from m2n.adapters.channel import VendorCall
+from m2n.adapters.registry import UnknownAdapter, channel
+from m2n.dapr import NotTaken
+from m2n.events import OUTBOUND, RECEIPTS, OutboundBatch
+from m2n.message import Outbound
+from m2n.service import Service
+from m2n.telemetry import log
+from m2n.tenants import UnknownConnection, UnknownTenant
+from services.delivery.batch import BatchSender, NoRoute, Route
+from services.delivery.sending import CALL_S, Sender
+
+service = Service("delivery")
+app = service.app
+
+
+@service.resource
+@asynccontextmanager
+async def sending() -> AsyncIterator[None]:
+    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
+    timeout = httpx.Timeout(CALL_S - 2, connect=2)
+    async with httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False) as vendors:
+        sender = Sender(service.dapr, Caller(vendors), clock.now)
+        app.state.batches = BatchSender(sender, find_route, service.settings.public_url)
+        yield
+
+
+class Caller:
+    """Makes a call at the vendor's address, or at an app of ours through the sidecar."""
+
+    def __init__(self, vendors: httpx.AsyncClient) -> None:
+        self._vendors = vendors
+
+    async def __call__(self, call: VendorCall) -> httpx.Response:
+        headers = dict(call.headers)
+        content = call.json
+        if content is not None:
+            headers["content-type"] = "application/json"
+        if call.app_id:
+            return await service.dapr.invoke(call.app_id, call.method, call.url, headers=headers, content=content)
+        if call.form is not None:
+            content = str(httpx.QueryParams(list(call.form))).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        return await self._vendors.request(call.method, call.url, headers=headers, content=content, auth=call.auth)
+
+
+async def find_route(message: Outbound) -> Route:
+    try:
+        snapshot, connection = await service.tenants.connection(message.address.connection)
+        if snapshot.tenant.id != message.tenant:
+            raise NoRoute("the connection is another tenant's")
+        return Route(channel(connection.adapter), connection, await service.tenants.secrets(connection))
+    except (UnknownConnection, UnknownTenant) as gone:
+        raise NoRoute("the connection does not exist any more") from gone
+    except (UnknownAdapter, NotTaken) as missing:
+        raise NoRoute(f"the connection is not complete: {type(missing).__name__}") from missing
+
+
+@service.on(OUTBOUND, OutboundBatch)
+async def outbound(batch: OutboundBatch) -> None:
+    """A repeat finds the records of the first try and only reports again."""
+    report = await app.state.batches.send(batch)
+    for result in report.results:
+        if result.error:
+            log().warning(
+                "message not accepted",
+                tenant=batch.tenant,
+                message=result.message_id,
+                code=result.error.code,
+                outcome=result.outcome.value,
+            )
+    if report.results or report.retry_after_s is not None:
+        await service.dapr.publish(RECEIPTS, report)

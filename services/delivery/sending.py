@@ -1,0 +1,126 @@
+"""Sends one message at most once in effect: intent before the call, result after it.
+
+Where the process dies decides what the next try does: before the intent, it sends; between intent and result, the
+vendor may have the message, so after the lease it is ``uncertain`` (or sent again where the vendor takes a repeat
+once); after the result, the result is told again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain, VendorCall
+from m2n.dapr import DaprUnavailable, NotTaken
+from m2n.events import Outcome
+from m2n.message import Model, Moment, VendorError
+from m2n.telemetry import log
+
+CALL_S = 10.0
+LEASE = timedelta(seconds=CALL_S + 2)
+"""Longer than a call can take: after it, nobody is sending the message any more."""
+KEPT_S = 9 * 86_400
+M = TypeVar("M", bound=BaseModel)
+
+
+class SentRecord(Model):
+    """What is known of one call: an intent with its lease, later its outcome."""
+
+    until: Moment
+    outcome: Outcome | None = None
+    vendor_message_id: str | None = None
+    error: VendorError | None = None
+
+
+class Store(Protocol):
+    async def create_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> bool: ...
+    async def get_state(self, key: str, kind: type[M]) -> M | None: ...
+    async def put_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> None: ...
+    async def delete_state(self, key: str) -> None: ...
+
+
+class Transport(Protocol):
+    async def __call__(self, call: VendorCall) -> httpx.Response: ...
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """Another worker is sending it at this moment."""
+
+
+Sent = SentRecord | Retry | InProgress
+
+
+@dataclass
+class Sender:
+    store: Store
+    transport: Transport
+    now: Callable[[], datetime]
+
+    async def send(self, key: str, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> Sent:
+        """Make the call unless it was made. Raises DaprUnavailable when intent cannot be written: nothing was sent."""
+        intent = SentRecord(until=self.now() + LEASE)
+        if not await self.store.create_state(key, intent, KEPT_S):
+            known = await self._known(key, call)
+            if known is not None:
+                return known
+            intent = SentRecord(until=self.now() + LEASE)
+            await self.store.put_state(key, intent, KEPT_S)
+        if self.now() >= intent.until:
+            return InProgress()
+        outcome = await self._call(call, read)
+        return await self._record(key, intent, outcome)
+
+    async def _known(self, key: str, call: VendorCall) -> Sent | None:
+        """What an earlier try left; None when the call may be made (again)."""
+        record = await self.store.get_state(key, SentRecord)
+        if record is None:
+            return InProgress()
+        if record.outcome is not None:
+            return record
+        if self.now() < record.until:
+            return InProgress()
+        if call.repeatable:
+            return None
+        error = VendorError(code="m2n-interrupted", reason="the sender died while the vendor was answering")
+        return await self._record(key, record, Uncertain(error))
+
+    async def _call(self, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> CallOutcome:
+        try:
+            return read(await self.transport(call))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, DaprUnavailable) as failed:
+            return Retry(VendorError(code="m2n-unreachable", reason=type(failed).__name__))
+        except httpx.HTTPError as failed:
+            error = VendorError(code="m2n-no-answer", reason=type(failed).__name__)
+            return Retry(error) if call.repeatable else Uncertain(error)
+
+    async def _record(self, key: str, intent: SentRecord, outcome: CallOutcome) -> SentRecord | Retry:
+        if isinstance(outcome, Retry):
+            await self._forget(key)
+            return outcome
+        record = _result(intent, outcome)
+        try:
+            await self.store.put_state(key, record, KEPT_S)
+        except (DaprUnavailable, NotTaken) as failed:
+            # The report still goes out; were it lost too, the intent alone would say 'uncertain', never 'again'.
+            log().warning("send result not recorded", error=type(failed).__name__)
+        return record
+
+    async def _forget(self, key: str) -> None:
+        try:
+            await self.store.delete_state(key)
+        except (DaprUnavailable, NotTaken) as failed:
+            log().warning("send intent not taken back", error=type(failed).__name__)
+
+
+def _result(intent: SentRecord, outcome: Accepted | Refused | Uncertain) -> SentRecord:
+    match outcome:
+        case Accepted(vendor_message_id):
+            return SentRecord(until=intent.until, outcome=Outcome.ACCEPTED, vendor_message_id=vendor_message_id)
+        case Refused(error):
+            return SentRecord(until=intent.until, outcome=Outcome.REFUSED, error=error)
+        case Uncertain(error):
+            return SentRecord(until=intent.until, outcome=Outcome.UNCERTAIN, error=error)

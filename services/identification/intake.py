@@ -1,0 +1,118 @@
+"""Takes messages from the queue to their lanes: groups side by side, in order within a group.
+
+A message is deleted only after the lane took it. If the process dies before, SQS gives the message again after its
+visibility time-out; the lane knows what it has applied.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+from pydantic import ValidationError
+
+from m2n import clock
+from m2n.lanes import LaneAnswer
+from m2n.message import Hop, Inbound
+from m2n.queue import VISIBILITY_S, InboundQueue, QueueUnavailable, Received
+from m2n.serialization import from_json
+from m2n.telemetry import DEAD_LETTERS, log
+
+GROUPS_AT_ONCE = 64
+TRIES = 3
+"""So many failures that are the message's own, then it is set aside and its lane goes on."""
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+Deliver = Callable[[Inbound], Awaitable[LaneAnswer]]
+
+
+class Passing(Exception):
+    """The surroundings failed, not the message: wait and try again, without counting."""
+
+
+class Intake:
+    """``deliver`` brings one message to its lane; it raises Passing when the surroundings fail."""
+
+    def __init__(self, queue: InboundQueue, deliver: Deliver) -> None:
+        self._queue, self._deliver = queue, deliver
+        self._room = asyncio.Semaphore(GROUPS_AT_ONCE)
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Receive for ever. Cancelling stops receiving and gives back what is not done."""
+        try:
+            while True:
+                async with self._room:
+                    received = await self._queue.receive()
+                self._start(received)
+        finally:
+            for task in self._busy:
+                task.cancel()
+            await asyncio.gather(*self._busy, return_exceptions=True)
+
+    def _start(self, received: list[Received]) -> None:
+        groups: dict[str, list[Received]] = defaultdict(list)
+        for message in received:
+            groups[message.group].append(message)
+        for group in groups.values():
+            task = asyncio.create_task(self._work(group))
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+
+    async def _work(self, group: list[Received]) -> None:
+        left = list(group)
+        heartbeat = asyncio.create_task(self._extend(left))
+        try:
+            async with self._room:
+                while left:
+                    await self._finish(left[0])
+                    left.pop(0)
+        except asyncio.CancelledError:
+            await self._give_back(left)
+            raise
+        finally:
+            heartbeat.cancel()
+
+    async def _finish(self, message: Received) -> None:
+        """Until the lane took the message, or it is set aside."""
+        tries = attempt = 0
+        while True:
+            try:
+                reason = await self._try(message)
+                if reason is None:
+                    return await self._queue.delete(message)
+                tries += 1
+                if tries >= TRIES or reason.startswith("rejected"):
+                    return await self._set_aside(message, reason, tries)
+            except (Passing, QueueUnavailable) as failed:
+                log().warning("message waits", why=str(failed), message=message.message_id)
+            await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+            attempt += 1
+
+    async def _try(self, message: Received) -> str | None:
+        """None when the lane has the message, else why not."""
+        try:
+            inbound = from_json(Inbound, message.body)
+        except ValidationError:
+            return "rejected: not a message in the common format"
+        hop = Hop(service="identification", did="taken from the queue", at=clock.now())
+        answer = await self._deliver(inbound.model_copy(update={"trail": (*inbound.trail, hop)}))
+        return f"{answer.result} by the lane: {answer.why}" if answer.at_fault else None
+
+    async def _set_aside(self, message: Received, reason: str, tries: int) -> None:
+        await self._queue.set_aside(message, reason, tries)
+        DEAD_LETTERS.labels("identification").inc()
+        log().error("message set aside", why=reason, tries=tries, message=message.message_id)
+
+    async def _extend(self, left: list[Received]) -> None:
+        while True:
+            await asyncio.sleep(VISIBILITY_S / 3)
+            try:
+                await self._queue.keep_invisible(left)
+            except QueueUnavailable as failed:
+                log().warning("visibility not extended", why=str(failed))
+
+    async def _give_back(self, left: list[Received]) -> None:
+        try:
+            await self._queue.keep_invisible(left, 0)
+        except QueueUnavailable as failed:
+            log().warning("messages come back by themselves", why=str(failed))

@@ -1,0 +1,302 @@
+"""The session actor: loads the lane, lets the domain decide, saves once, then publishes.
+
+If the process dies before the save, nothing happened and the caller tries again. If it dies after the save, the
+state says what is to be published: the caller's repeat (queue or topic) finds the event applied and publishes, and
+when nobody repeats, the lane's reminder does.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from dapr.actor import Actor, ActorInterface, Remindable, actormethod
+from dapr.actor.runtime.failure_policy import ActorReminderFailurePolicy
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
+
+from m2n import clock
+from m2n.dapr import DaprUnavailable, NotTaken
+from m2n.events import DeliveryReport, Reply
+from m2n.lanes import LaneAnswer
+from m2n.message import Inbound, Model
+from m2n.serialization import from_json, from_state, to_json, to_state
+from m2n.telemetry import log
+from m2n.tenant import Tenant
+from m2n.tenants import TenantDirectory
+from services.sessions import domain
+from services.sessions.lane import Lane
+from services.sessions.ports import Ports, Published
+
+LANE_KEY = "lane"
+REMINDER = "due"
+REPUBLISH_AFTER = timedelta(seconds=10)
+AGAIN_SOON = timedelta(seconds=2)
+_EARLY = timedelta(milliseconds=50)
+
+
+class Bucket(Model):
+    """A full set of applied ids."""
+
+    ids: tuple[str, ...]
+
+
+class SessionActorInterface(ActorInterface):
+    @actormethod(name="accept")
+    async def accept(self, body: bytes) -> bytes: ...
+
+    @actormethod(name="reply")
+    async def reply(self, body: bytes) -> bytes: ...
+
+    @actormethod(name="delivered")
+    async def delivered(self, body: bytes) -> bytes: ...
+
+
+class SessionActor(Actor, SessionActorInterface, Remindable):
+    ports: ClassVar[Ports]
+    directory: ClassVar[TenantDirectory]
+
+    def __init__(self, ctx: Any, actor_id: Any) -> None:
+        super().__init__(ctx, actor_id)
+        self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
+        self._lane: Lane | None = None
+        self._seen: frozenset[str] = frozenset()
+        self._published = Published()
+        self._armed_for: datetime | None = None
+        self._arming: set[asyncio.Task[None]] = set()
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    async def accept(self, body: bytes) -> bytes:
+        return await self._turn(lambda: self._accept(body))
+
+    async def reply(self, body: bytes) -> bytes:
+        return await self._turn(lambda: self._reply(body))
+
+    async def delivered(self, body: bytes) -> bytes:
+        return await self._turn(lambda: self._delivered(body))
+
+    async def receive_reminder(
+        self,
+        name: str,
+        state: bytes,
+        due_time: timedelta,
+        period: timedelta | None = None,
+        ttl: timedelta | None = None,
+    ) -> None:
+        answer = from_json(LaneAnswer, await self._turn(self._tick))
+        if answer.result != "ticked":
+            raise TickFailed(answer.why)
+
+    async def _accept(self, body: bytes) -> LaneAnswer:
+        message = from_json(Inbound, body)
+        self._check_tenant(message.tenant)
+        step = await self._step()
+        outcome = step.accept(message, self._seen)
+        await self._save_and_publish(step, outcome)
+        return _answer(outcome)
+
+    async def _reply(self, body: bytes) -> LaneAnswer:
+        reply = from_json(Reply, body)
+        self._check_tenant(reply.tenant)
+        step = await self._step()
+        outcome = step.reply(reply, self._seen)
+        if outcome.result is domain.Result.REFUSED:
+            log().info(
+                "reply refused", tenant=reply.tenant, session=reply.session_id, action=reply.action, why=outcome.why
+            )
+        await self._save_and_publish(step, outcome)
+        return _answer(outcome)
+
+    async def _delivered(self, body: bytes) -> LaneAnswer:
+        """Not saved by itself: after a crash the messages are published again, and delivery reports them again."""
+        report = from_json(DeliveryReport, body)
+        self._check_tenant(report.tenant)
+        step = await self._step()
+        outcome = step.delivered(report)
+        await self.ports.settle(self._tenant_id, list(report.results))
+        self._lane = step.lane
+        waiting = frozenset(message.id for message in step.lane.to_send)
+        self._published.batch = frozenset() if report.retry_after_s is not None else self._published.batch & waiting
+        await self._publish(step.tenant)
+        return _answer(outcome)
+
+    async def _tick(self) -> LaneAnswer:
+        self._armed_for = None
+        step = await self._step()
+        given_up = step.tick()
+        self._forget_old_batch()
+        await self.ports.settle(self._tenant_id, given_up)
+        await self._save_and_publish(step, domain.StepOutcome(domain.Result.APPLIED))
+        return LaneAnswer(result="ticked")
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    async def _turn(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
+        """Nothing half-made survives a failure: the cache and all that was in memory go, the store is right."""
+        try:
+            return to_json(await work())
+        except BaseException as failed:
+            await self._forget()
+            if isinstance(failed, ValidationError | ForeignTenant):
+                log().error("actor call rejected", lane=self.id.id, error=type(failed).__name__)
+                return to_json(LaneAnswer(result="rejected", why=type(failed).__name__))
+            if isinstance(failed, Exception) and not isinstance(failed, _PASSING):
+                log().error("actor call failed", lane=self.id.id, error=type(failed).__name__, exc_info=True)
+                return to_json(LaneAnswer(result="failed", why=type(failed).__name__))
+            log().warning("actor call not possible now", lane=self.id.id, error=type(failed).__name__, why=_why(failed))
+            raise
+
+    async def _forget(self) -> None:
+        await self._state_manager.clear_cache()
+        self._lane, self._seen, self._published = None, frozenset(), Published()
+
+    async def _step(self) -> domain.Step:
+        if self._lane is None:
+            await self._load()
+        assert self._lane is not None
+        snapshot = await self.directory.tenant(self._tenant_id)
+        return domain.Step(self._lane, snapshot.tenant, clock.now())
+
+    async def _load(self) -> None:
+        found, text = await self._state_manager.try_get_state(LANE_KEY)
+        lane = from_state(Lane, text) if found and text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
+        loads = [self._load_bucket(number) for number, _ in lane.applied.buckets]
+        buckets = await asyncio.gather(*loads)
+        self._seen = frozenset(key for ids in buckets for key in ids)
+        self._lane = lane
+
+    async def _load_bucket(self, number: int) -> tuple[str, ...]:
+        found, text = await self._state_manager.try_get_state(_bucket_key(number))
+        return from_state(Bucket, text).ids if found and text else ()
+
+    async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
+        if outcome.result is domain.Result.APPLIED:
+            await self._save(step.lane, step.now)
+        await self._publish(step.tenant)
+
+    async def _save(self, lane: Lane, now: datetime) -> None:
+        full = domain.roll_over(lane, now)
+        if full:
+            number, ids = full
+            await self._state_manager.set_state(_bucket_key(number), to_state(Bucket(ids=ids)))
+        for number in domain.prune(lane, now):
+            await self._state_manager.try_remove_state(_bucket_key(number))
+        await self._state_manager.set_state(LANE_KEY, to_state(lane))
+        await self._state_manager.save_state()
+        self._lane = lane
+        if full:
+            self._seen |= frozenset(full[1])
+
+    def _check_tenant(self, tenant: str) -> None:
+        if tenant != self._tenant_id:
+            raise ForeignTenant
+
+    # -- publishing --------------------------------------------------------------------------------------------
+
+    async def _publish(self, tenant: Tenant) -> None:
+        """Tell others what the state says. What cannot be told now is told by the reminder, soon."""
+        results = await asyncio.gather(
+            self._publish_turn(), self._publish_batch(), self._empty_outbox(), return_exceptions=True
+        )
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, _PASSING):
+                raise failure
+            log().warning("not published yet, will be", lane=self.id.id, error=type(failure).__name__)
+        await self._arm(tenant, soon=bool(failures))
+
+    async def _publish_turn(self) -> None:
+        lane = self._lane
+        turn = lane.session.turn if lane and lane.session else None
+        if lane is None or turn is None or self._published.turn == (turn.id, turn.attempt):
+            return
+        await self.ports.publish_turn(lane)
+        self._published.turn = (turn.id, turn.attempt)
+
+    async def _publish_batch(self) -> None:
+        """One batch is out at a time, which keeps a conversation's messages in order through delivery."""
+        lane, now = self._lane, clock.now()
+        if lane is None or not lane.to_send or self._published.batch:
+            return
+        if lane.deferred_until and now + _EARLY < lane.deferred_until:
+            return
+        self._published.batch = frozenset(message.id for message in lane.to_send)
+        self._published.batch_at = now
+        try:
+            await self.ports.publish_batch(lane)
+        except BaseException:
+            self._published.batch = frozenset()
+            raise
+
+    def _forget_old_batch(self) -> None:
+        """No report for long: the batch or its report may be lost, so it goes out again."""
+        sent_at = self._published.batch_at
+        if sent_at and clock.now() - sent_at >= REPUBLISH_AFTER:
+            self._published.batch = frozenset()
+
+    async def _empty_outbox(self) -> None:
+        lane = self._lane
+        if lane is None or not lane.outbox:
+            return
+        await self.ports.empty_outbox(lane)
+        self._lane = lane.model_copy(update={"outbox": ()})
+
+    # -- the reminder ------------------------------------------------------------------------------------------
+
+    async def _arm(self, tenant: Tenant, soon: bool) -> None:
+        """One reminder a lane, for the nearest due time. Registering is dear, so an earlier one is left to fire.
+
+        After a failure to publish the reminder is the only one who knows, so it is waited for; else the topics
+        hold the work too, and registering may go on beside the reply.
+        """
+        assert self._lane is not None
+        now = clock.now()
+        due = now + AGAIN_SOON if soon else domain.next_due(self._lane, tenant, now)
+        if due is None or (self._armed_for is not None and self._armed_for <= due):
+            return
+        wait = max(due - now, timedelta(0))
+        if soon:
+            await self._register(wait)
+        else:
+            task = asyncio.create_task(self._register_in_the_end(wait))
+            self._arming.add(task)
+            task.add_done_callback(self._arming.discard)
+        self._armed_for = due
+
+    async def _register(self, wait: timedelta) -> None:
+        policy = ActorReminderFailurePolicy.constant_policy(timedelta(seconds=2))
+        await self.register_reminder(REMINDER, b"", wait, None, None, policy)
+
+    async def _register_in_the_end(self, wait: timedelta) -> None:
+        while True:
+            try:
+                return await self._register(wait)
+            except _PASSING as failed:
+                log().warning("reminder not registered yet", lane=self.id.id, error=type(failed).__name__)
+                await asyncio.sleep(AGAIN_SOON.total_seconds())
+
+
+class TickFailed(Exception):
+    """The sidecar is to fire the reminder again."""
+
+
+class ForeignTenant(Exception):
+    """A message of one tenant came to a lane of another."""
+
+
+_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError)
+"""Failures of the surroundings: the caller is to try again."""
+
+
+def _why(failed: BaseException) -> str:
+    """Own exceptions name the sidecar call that failed; others could quote data."""
+    return str(failed) if isinstance(failed, DaprUnavailable | NotTaken) else ""
+
+
+def _bucket_key(number: int) -> str:
+    return f"applied-{number}"
+
+
+def _answer(outcome: domain.StepOutcome) -> LaneAnswer:
+    return LaneAnswer(result=outcome.result.value, why=outcome.why, session_id=outcome.session_id, seq=outcome.seq)

@@ -1,0 +1,94 @@
+"""The sessions service: hosts the session actors and brings them what the topics say."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Annotated, Any
+
+from dapr.actor import ActorRuntime
+from dapr.actor.runtime.config import ActorRuntimeConfig
+from dapr.ext.fastapi import DaprActor
+from fastapi import HTTPException, Query
+from pydantic import Field
+
+from m2n.dapr import DaprUnavailable, PooledActorClient
+from m2n.database import open_database
+from m2n.events import RECEIPTS, REPLIES, DeliveryReport, Reply, VendorReceipt
+from m2n.lanes import ACTOR_TYPE, told_lane
+from m2n.serialization import JsonSerializer
+from m2n.service import Service
+from services.sessions.actor import SessionActor
+from services.sessions.ports import Ports
+from services.sessions.transcript import Transcript
+
+service = Service("sessions")
+app = service.app
+DaprActor(app)
+
+ReceiptEvent = Annotated[DeliveryReport | VendorReceipt, Field(discriminator="kind")]
+
+
+@service.resource
+@asynccontextmanager
+async def hosting() -> AsyncIterator[None]:
+    client, database = open_database(service.settings)
+    transcript = Transcript(database)
+    await transcript.prepare()
+    SessionActor.ports = Ports(service.dapr, transcript)
+    SessionActor.directory = service.tenants
+    ActorRuntime.set_actor_config(
+        ActorRuntimeConfig(
+            actor_idle_timeout=timedelta(minutes=10),
+            actor_scan_interval=timedelta(seconds=30),
+            drain_ongoing_call_timeout=timedelta(seconds=5),
+            drain_rebalanced_actors=True,
+            actor_type_configs=[],
+        )
+    )
+    serializer = JsonSerializer()
+    await ActorRuntime.register_actor(
+        SessionActor,
+        message_serializer=serializer,
+        state_serializer=serializer,
+        actor_client=PooledActorClient(service.dapr),
+    )
+    app.state.transcript = transcript
+    yield
+    await client.close()
+
+
+@service.on(REPLIES, Reply)
+async def replies(reply: Reply) -> None:
+    await told_lane(service.dapr, reply.tenant, reply.profile_id, "reply", reply)
+
+
+@service.on(RECEIPTS, ReceiptEvent)
+async def receipts(event: DeliveryReport | VendorReceipt) -> None:
+    if isinstance(event, DeliveryReport):
+        await told_lane(service.dapr, event.tenant, event.profile_id, "delivered", event)
+    else:
+        await app.state.transcript.receipt(event.receipt)
+
+
+@app.get("/internal/tenants/{tenant}/sessions/{session_id}/messages")
+async def transcript(
+    tenant: str,
+    session_id: str,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 200,
+) -> list[dict[str, Any]]:
+    """A session's transcript, in order, for the other services."""
+    return await app.state.transcript.of_session(tenant, session_id, after, limit)
+
+
+@app.get("/health/ready")
+async def ready() -> dict[str, str]:
+    """Whether the actors can be reached: the sidecar has told placement of this host."""
+    try:
+        answer = await service.dapr.request("GET", "/metadata")
+    except DaprUnavailable as down:
+        raise HTTPException(503, "the sidecar is not ready") from down
+    types = [entry.get("type") for entry in answer.json().get("actorRuntime", {}).get("activeActors", [])]
+    if ACTOR_TYPE not in types:
+        raise HTTPException(503, "the actor type is not registered yet")
+    return {"status": "ok"}

@@ -1,0 +1,525 @@
+"""The lane's decisions: state and event in, new state out. No I/O, no clock, no randomness of its own.
+
+What is to be published stands in the new state (outbox, open turn, messages to send), so that a crash after the
+save loses nothing: whoever loads the state next publishes it again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from m2n.events import (
+    Action,
+    DeliveryReport,
+    DeskNotice,
+    HandoverReason,
+    Line,
+    Outcome,
+    Owner,
+    Reply,
+    SendResult,
+    SessionEvent,
+)
+from m2n.keys import digest, message_id, session_id, vendor_key
+from m2n.message import (
+    NO_TURN,
+    Author,
+    ButtonsContent,
+    Content,
+    Hop,
+    Inbound,
+    ListContent,
+    Outbound,
+    TextContent,
+    VendorError,
+)
+from m2n.routing import Availability, Closed, HandOver, after_answer, availability
+from m2n.tenant import Tenant
+from services.sessions.lane import (
+    APPLIED_FOR,
+    APPLIED_PER_BUCKET,
+    EventEntry,
+    Handover,
+    Lane,
+    NoticeEntry,
+    OpenTurn,
+    Session,
+    TranscriptLine,
+)
+
+SEND_WITHIN = timedelta(hours=24)
+"""A message that no vendor took for so long is given up, visibly."""
+DEFER_FIRST_S = 2.0
+DEFER_MOST_S = 300.0
+
+
+class Result(StrEnum):
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    result: Result
+    why: str = ""
+    session_id: str = ""
+    seq: int = 0
+
+
+def applied_key(kind: str, *parts: str) -> str:
+    return digest(kind, *parts, length=24)
+
+
+class Step:
+    """One event's effect on a lane, worked out on a copy."""
+
+    def __init__(self, lane: Lane, tenant: Tenant, now: datetime) -> None:
+        self.lane = lane.model_copy()
+        self.lane.applied = lane.applied.model_copy()
+        self.tenant, self.now = tenant, now
+        if lane.session:
+            session = self.lane.session = lane.session.model_copy()
+            session.turn = session.turn and session.turn.model_copy()
+            session.handover = session.handover and session.handover.model_copy()
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def accept(self, message: Inbound, seen: frozenset[str]) -> StepOutcome:
+        """A customer's message. ``seen`` holds the applied ids of older buckets."""
+        key = applied_key("in", vendor_key(message))
+        if key in seen or key in self.lane.applied.recent:
+            return StepOutcome(Result.DUPLICATE)
+        if message.content.type == "typing":
+            return StepOutcome(Result.IGNORED, "typing is not recorded")
+        self._expire_if_due(message.received_at)
+        session = self._session_for(message)
+        line = self._take_line(session, message)
+        self._remember_applied(key)
+        if message.content.type not in NO_TURN:
+            session.pending = (*session.pending, line)
+            session.pending_trail = message.trail
+            self._open_turn(session)
+        return StepOutcome(Result.APPLIED, session_id=session.id, seq=line.seq)
+
+    def reply(self, reply: Reply, seen: frozenset[str]) -> StepOutcome:
+        """What an engine, a desk or the router wants. Refused unless it fits the session, its epoch and its turn."""
+        key = applied_key("reply", reply.id)
+        if key in seen or key in self.lane.applied.recent:
+            return StepOutcome(Result.DUPLICATE)
+        refused = self._why_refused(reply)
+        if refused:
+            return StepOutcome(Result.REFUSED, refused, reply.session_id)
+        session = self.lane.session
+        assert session is not None
+        self._remember_applied(key)
+        _ACTIONS[reply.action](self, session, reply)
+        return StepOutcome(Result.APPLIED, session_id=session.id)
+
+    def delivered(self, report: DeliveryReport) -> StepOutcome:
+        """A delivery report settles messages and may put off the rest."""
+        settled = {result.message_id for result in report.results}
+        before = self.lane.to_send
+        self.lane.to_send = tuple(message for message in before if message.id not in settled)
+        if report.retry_after_s is not None and self.lane.to_send:
+            self.lane.deferrals += 1
+            self.lane.deferred_until = self.now + timedelta(seconds=self._put_off_s(report.retry_after_s))
+        elif len(before) != len(self.lane.to_send):
+            self.lane.deferrals, self.lane.deferred_until = 0, None
+        return StepOutcome(Result.APPLIED)
+
+    def tick(self) -> list[SendResult]:
+        """Whatever time alone brings: time-outs of turns and handovers, expiry. Returns messages given up."""
+        given_up = self._give_up_old_messages()
+        session = self.lane.session
+        if session:
+            self._handover_timed_out(session)
+            self._turn_timed_out(session)
+            self._expire_if_due(self.now)
+        return given_up
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def _session_for(self, message: Inbound) -> Session:
+        if self.lane.session:
+            return self.lane.session
+        previous, self.lane.sessions = self.lane.sessions, self.lane.sessions + 1
+        session = self.lane.session = Session(
+            id=session_id(self.lane.profile_id, self.lane.sessions),
+            number=self.lane.sessions,
+            previous_id=session_id(self.lane.profile_id, previous) if previous else None,
+            opened_at=self.now,
+            last_customer_at=message.received_at,
+            language=self.tenant.default_language,
+            address=message.address,
+        )
+        self._event(session, "session.opened", previous=session.previous_id or "")
+        return session
+
+    def _take_line(self, session: Session, message: Inbound) -> Line:
+        session.last_customer_at = max(session.last_customer_at, message.received_at)
+        session.address = message.address
+        session.display_name = message.display_name or session.display_name
+        if message.language in self.tenant.languages:
+            session.language = message.language
+        line = Line(
+            seq=self._next_seq(session),
+            author=Author.CUSTOMER,
+            author_name=session.display_name,
+            content=message.content,
+            at=message.received_at,
+        )
+        session.remember(line)
+        self._transcript(session, line, vendor_message_id=message.vendor_message_id, trail=message.trail)
+        return line
+
+    def _next_seq(self, session: Session) -> int:
+        seq, session.next_seq = session.next_seq, session.next_seq + 1
+        return seq
+
+    def _expire_if_due(self, moment: datetime) -> None:
+        session = self.lane.session
+        due = session and session.expires_at(timedelta(seconds=self.tenant.session_timeout_s))
+        if session and due and moment >= due:
+            self._close(session, "session.expired")
+
+    def _close(self, session: Session, what: str) -> None:
+        if session.handover:
+            self._notice(session, session.handover, "session_expired")
+        self._event(session, what)
+        self.lane.session = None
+
+    # -- turns -------------------------------------------------------------------------------------------------
+
+    def _open_turn(self, session: Session) -> None:
+        """Hand all that the customer said since the last answer to the owner, unless a turn is open already."""
+        if session.turn or not session.pending:
+            return
+        session.turns += 1
+        session.turn = OpenTurn(
+            id=f"{session.id}.t{session.turns}",
+            lines=session.pending,
+            due_at=self.now + timedelta(seconds=self.tenant.rules.turn_timeout_s),
+            received_at=session.pending[0].at,
+            trail=(*session.pending_trail, Hop(service="sessions", did="turn opened", at=self.now)),
+        )
+        session.pending, session.pending_trail = (), ()
+
+    def _settle_turn(self, session: Session) -> None:
+        session.turn = None
+        self._open_turn(session)
+
+    def _turn_timed_out(self, session: Session) -> None:
+        turn = session.turn
+        if turn is None or self.now < turn.due_at:
+            return
+        if session.owner is Owner.BOT and turn.attempt >= self.tenant.rules.turn_attempts:
+            return self._engine_failed(session, f"no answer after {turn.attempt} attempts")
+        turn.attempt += 1
+        wait = min(self.tenant.rules.turn_timeout_s * turn.attempt, 60)
+        turn.due_at = self.now + timedelta(seconds=wait)
+
+    def _engine_failed(self, session: Session, because: str) -> None:
+        self._event(session, "turn.failed", turn=session.turn.id if session.turn else "", because=because)
+        rules = self.tenant.rules
+        wants_human = rules.handover.on_engine_failure and rules.pin != "bot"
+        if wants_human and availability(self.tenant, self.now) is Availability.OPEN:
+            return self._hand_over(session, HandOver(HandoverReason.ENGINE_FAILED, because))
+        self._say_system(session, "engine_failed", because)
+        self._settle_turn(session)
+
+    # -- replies -----------------------------------------------------------------------------------------------
+
+    def _why_refused(self, reply: Reply) -> str:
+        session = self.lane.session
+        if session is None or session.id != reply.session_id:
+            return "the session is over"
+        if session.epoch != reply.epoch:
+            return f"epoch {reply.epoch} is not the present {session.epoch}"
+        if reply.turn_id is not None and (session.turn is None or session.turn.id != reply.turn_id):
+            return "the turn is settled"
+        if reply.turn_id is None and reply.action in _TURN_ACTIONS:
+            return f"the action {reply.action.value!r} needs a turn"
+        if (reply.action in _AGENT_ACTIONS) != (session.owner is Owner.HUMAN) and reply.action in _OWNED_ACTIONS:
+            return f"the action {reply.action.value!r} is not the owner's ({session.owner.value})"
+        return ""
+
+    def _answer(self, session: Session, reply: Reply) -> None:
+        if reply.author is Author.BOT:
+            session.fallbacks = session.fallbacks + 1 if reply.fallback else 0
+            session.bot_answers += 1
+        session.last_intent = reply.intent or session.last_intent
+        if reply.language in self.tenant.languages:
+            session.language = reply.language
+        decision = after_answer(reply, session.fallbacks, self.tenant, self.now)
+        if isinstance(decision, HandOver):
+            return self._hand_over(session, decision, reply)
+        self._say_all(session, reply)
+        if isinstance(decision, Closed):
+            self._say_system(session, "closed", decision.because)
+        if reply.end_session:
+            return self._close(session, "session.ended")
+        self._settle_turn(session)
+
+    def _hand_over_asked(self, session: Session, reply: Reply) -> None:
+        reason = reply.reason or HandoverReason.ENGINE
+        self._hand_over(session, HandOver(reason, reply.because), reply)
+
+    def _hand_over(self, session: Session, decision: HandOver, reply: Reply | None = None) -> None:
+        """Raise the epoch, tell the customer, and give the open turn's lines to the desk as its first turn."""
+        desk = self.tenant.rules.handover.desk
+        connection = desk and self.tenant.connection(desk)
+        if not desk or not connection:
+            self._say_system(session, "nobody_available", "the tenant has no desk")
+            return self._settle_turn(session)
+        speaks = reply is not None and bool(reply.messages) and not reply.fallback
+        if reply is not None and speaks:
+            self._say_all(session, reply)
+        else:
+            self._say_system(session, "handover_requested", decision.because)
+        session.owner, session.epoch, session.fallbacks = Owner.HUMAN, session.epoch + 1, 0
+        due = self.now + timedelta(seconds=self.tenant.rules.handover.assign_timeout_s)
+        session.handover = Handover(
+            desk=desk, adapter=connection.adapter, reason=decision.reason, requested_at=self.now, due_at=due
+        )
+        self._event(session, "handover.requested", reason=decision.reason.value, because=decision.because)
+        self._turn_to_new_owner(session)
+
+    def _turn_to_new_owner(self, session: Session) -> None:
+        if session.turn:
+            session.pending = (*session.turn.lines, *session.pending)
+            session.pending_trail = session.turn.trail
+        session.turn = None
+        self._open_turn(session)
+
+    def _taken(self, session: Session, _: Reply) -> None:
+        self._settle_turn(session)
+
+    def _agent_joined(self, session: Session, reply: Reply) -> None:
+        handover = session.handover
+        if handover is None:
+            return
+        handover.active, handover.agent = True, reply.author_name
+        session.last_agent_at = None
+        self._event(session, "handover.accepted", agent=reply.author_name or "")
+        self._say_system(session, "agent_joined", "an agent accepted", agent=reply.author_name or "")
+
+    def _say(self, session: Session, reply: Reply) -> None:
+        session.last_agent_at = self.now
+        self._say_all(session, reply)
+
+    def _end(self, session: Session, _: Reply) -> None:
+        self._say_system(session, "agent_left", "the agent ended the conversation")
+        self._back_to_bot(session, "handover.completed")
+
+    def _return(self, session: Session, _: Reply) -> None:
+        """The bot answers what the customer said last, also what the desk had taken."""
+        if session.turn is None and not session.pending:
+            session.pending = _unanswered(session.history)
+        self._back_to_bot(session, "handover.returned")
+        if session.turn:
+            session.turn.returned = True
+
+    def _failed(self, session: Session, reply: Reply) -> None:
+        if session.owner is Owner.BOT:
+            return self._engine_failed(session, reply.because)
+        self._say_system(session, "nobody_available", reply.because)
+        self._back_to_bot(session, "handover.failed", because=reply.because)
+
+    def _back_to_bot(self, session: Session, what: str, **detail: str) -> None:
+        """Raise the epoch; what no desk has taken yet becomes the bot's first turn."""
+        session.owner, session.epoch, session.fallbacks = Owner.BOT, session.epoch + 1, 0
+        session.handover, session.last_agent_at, session.choices = None, None, ()
+        self._event(session, what, **detail)
+        self._turn_to_new_owner(session)
+
+    def _handover_timed_out(self, session: Session) -> None:
+        handover = session.handover
+        if handover is None or handover.active or self.now < handover.due_at:
+            return
+        self._notice(session, handover, "cancelled")
+        self._say_system(session, "nobody_available", "no agent accepted in time")
+        self._back_to_bot(session, "handover.failed", because="no agent accepted in time")
+
+    # -- messages to the customer ------------------------------------------------------------------------------
+
+    def _say_all(self, session: Session, reply: Reply) -> None:
+        session.choices = ()
+        for content in reply.messages:
+            session.choices = _choices(content) or session.choices
+            self._send(session, content, reply.author, reply.author_name, reply)
+
+    def _say_system(self, session: Session, name: str, because: str, **values: str) -> None:
+        text = self.tenant.texts.sentence(name, session.language, **values)
+        self._send(session, TextContent(text=text), Author.SYSTEM, None, None, because)
+
+    def _send(
+        self,
+        session: Session,
+        content: Content,
+        author: Author,
+        author_name: str | None,
+        reply: Reply | None,
+        because: str = "",
+    ) -> None:
+        seq = self._next_seq(session)
+        line = Line(seq=seq, author=author, author_name=author_name, content=content, at=self.now)
+        trail = (*(reply.trail if reply else ()), Hop(service="sessions", did="decided to send", at=self.now))
+        session.remember(line)
+        self._transcript(session, line, trail=trail, reply=reply, because=because)
+        outbound = Outbound(
+            id=message_id(session.id, seq),
+            tenant=self.lane.tenant,
+            profile_id=self.lane.profile_id,
+            session_id=session.id,
+            seq=seq,
+            address=session.address,
+            content=content,
+            author=author,
+            author_name=author_name,
+            decided_at=self.now,
+            trail=trail,
+        )
+        self.lane.to_send = (*self.lane.to_send, outbound)
+
+    def _put_off_s(self, asked_s: float) -> float:
+        growing = min(DEFER_FIRST_S * 2 ** (self.lane.deferrals - 1), DEFER_MOST_S)
+        return max(asked_s, growing)
+
+    def _give_up_old_messages(self) -> list[SendResult]:
+        old = [message for message in self.lane.to_send if self.now - message.decided_at > SEND_WITHIN]
+        if not old:
+            return []
+        given_up = {message.id for message in old}
+        self.lane.to_send = tuple(message for message in self.lane.to_send if message.id not in given_up)
+        return [_given_up(message, self.now) for message in old]
+
+    # -- records -----------------------------------------------------------------------------------------------
+
+    def _remember_applied(self, key: str) -> None:
+        self.lane.applied.recent = (*self.lane.applied.recent, key)
+
+    def _transcript(
+        self,
+        session: Session,
+        line: Line,
+        *,
+        vendor_message_id: str | None = None,
+        trail: tuple[Hop, ...] = (),
+        reply: Reply | None = None,
+        because: str = "",
+    ) -> None:
+        entry = TranscriptLine(
+            session_id=session.id,
+            line=line,
+            channel=session.address.channel,
+            connection=session.address.connection,
+            epoch=session.epoch,
+            vendor_message_id=vendor_message_id,
+            intent=reply.intent if reply else None,
+            confidence=reply.confidence if reply else None,
+            because=because or (reply.because if reply else ""),
+            trail=trail,
+        )
+        self.lane.outbox = (*self.lane.outbox, entry)
+
+    def _event(self, session: Session, what: str, **detail: str) -> None:
+        event = SessionEvent(
+            id=f"{session.id}.{session.next_seq}.{what}",
+            tenant=self.lane.tenant,
+            profile_id=self.lane.profile_id,
+            session_id=session.id,
+            what=what,
+            at=self.now,
+            epoch=session.epoch,
+            detail={key: value for key, value in detail.items() if value},
+        )
+        self.lane.outbox = (*self.lane.outbox, EventEntry(event=event))
+
+    def _notice(self, session: Session, handover: Handover, what: str) -> None:
+        notice = DeskNotice(
+            id=f"{session.id}.{session.epoch}.{what}",
+            tenant=self.lane.tenant,
+            session_id=session.id,
+            epoch=session.epoch,
+            what="cancelled" if what == "cancelled" else "session_expired",
+            at=self.now,
+        )
+        self.lane.outbox = (*self.lane.outbox, NoticeEntry(adapter=handover.adapter, notice=notice))
+
+
+_ACTIONS = {
+    Action.ANSWER: Step._answer,
+    Action.HAND_OVER: Step._hand_over_asked,
+    Action.TAKEN: Step._taken,
+    Action.AGENT_JOINED: Step._agent_joined,
+    Action.SAY: Step._say,
+    Action.END: Step._end,
+    Action.RETURN: Step._return,
+    Action.FAILED: Step._failed,
+}
+_TURN_ACTIONS = frozenset({Action.ANSWER, Action.HAND_OVER, Action.TAKEN, Action.FAILED})
+_AGENT_ACTIONS = frozenset({Action.TAKEN, Action.AGENT_JOINED, Action.SAY, Action.END, Action.RETURN})
+_OWNED_ACTIONS = _AGENT_ACTIONS | {Action.ANSWER, Action.HAND_OVER}
+
+
+def _unanswered(history: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The customer's last lines, back to the last one of a bot or an agent."""
+    found: list[Line] = []
+    for line in reversed(history):
+        if line.author is Author.CUSTOMER:
+            found.append(line)
+        elif line.author is not Author.SYSTEM:
+            break
+    return tuple(reversed(found))
+
+
+def _choices(content: Content) -> tuple[tuple[str, str], ...]:
+    match content:
+        case ButtonsContent():
+            return tuple((button.id, button.title) for button in content.buttons)
+        case ListContent():
+            return tuple((item.id, item.title) for item in content.items)
+    return ()
+
+
+def _given_up(message: Outbound, now: datetime) -> SendResult:
+    hours = SEND_WITHIN.total_seconds() / 3600
+    error = VendorError(code="m2n-not-taken", reason=f"the channel did not take the message within {hours:.0f} hours")
+    return SendResult(message_id=message.id, outcome=Outcome.REFUSED, error=error, at=now)
+
+
+def roll_over(lane: Lane, now: datetime) -> tuple[int, tuple[str, ...]] | None:
+    """Move a full set of applied ids out of the lane into a numbered bucket, which is to be saved with it."""
+    recent = lane.applied.recent
+    if len(recent) < APPLIED_PER_BUCKET:
+        return None
+    number = lane.applied.buckets[-1][0] + 1 if lane.applied.buckets else 1
+    lane.applied.buckets = (*lane.applied.buckets, (number, now))
+    lane.applied.recent = ()
+    return number, recent
+
+
+def prune(lane: Lane, now: datetime) -> list[int]:
+    """Forget buckets whose newest id is older than any vendor's retry; returns their numbers."""
+    old = [number for number, newest in lane.applied.buckets if now - newest > APPLIED_FOR]
+    lane.applied.buckets = tuple(bucket for bucket in lane.applied.buckets if bucket[0] not in old)
+    return old
+
+
+def next_due(lane: Lane, tenant: Tenant, now: datetime) -> datetime | None:
+    """When the lane has to look at itself again; None when it may sleep until somebody calls."""
+    dues: list[datetime] = []
+    if lane.to_send:
+        dues.append(lane.deferred_until or now + timedelta(seconds=tenant.rules.turn_timeout_s))
+    session = lane.session
+    if session:
+        if session.turn:
+            dues.append(session.turn.due_at)
+        if session.handover and not session.handover.active:
+            dues.append(session.handover.due_at)
+        expiry = session.expires_at(timedelta(seconds=tenant.session_timeout_s))
+        if expiry:
+            dues.append(expiry)
+    return min(dues, default=None)

@@ -1,0 +1,161 @@
+"""The lane's state: all that happens to one customer, in order. One small key in the actor's state."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionEvent, SessionFacts
+from m2n.message import Address, Hop, Model, Moment, Outbound, TextContent, plain_text
+
+HISTORY_LINES = 10
+HISTORY_TEXT = 500
+APPLIED_PER_BUCKET = 64
+APPLIED_FOR = timedelta(days=8)
+"""A vendor may send a message again for 7 days (Meta's retries); its id is remembered for longer."""
+AGENT_OWES_FOR = timedelta(hours=24)
+
+
+class State(BaseModel):
+    """Base of what a step may change on its own copy."""
+
+    model_config = ConfigDict(extra="ignore", validate_assignment=False)
+
+
+class OpenTurn(State):
+    id: str
+    lines: tuple[Line, ...]
+    attempt: int = 1
+    due_at: Moment
+    received_at: Moment
+    trail: tuple[Hop, ...] = ()
+    returned: bool = False
+
+
+class Handover(State):
+    desk: str
+    adapter: str
+    reason: HandoverReason
+    requested_at: Moment
+    due_at: Moment
+    active: bool = False
+    agent: str | None = None
+
+
+class Session(State):
+    id: str
+    number: int
+    previous_id: str | None = None
+    opened_at: Moment
+    last_customer_at: Moment
+    last_agent_at: Moment | None = None
+    next_seq: int = 1
+    turns: int = 0
+    owner: Owner = Owner.BOT
+    epoch: int = 1
+    language: str
+    address: Address
+    display_name: str | None = None
+    turn: OpenTurn | None = None
+    pending: tuple[Line, ...] = ()
+    pending_trail: tuple[Hop, ...] = ()
+    fallbacks: int = 0
+    bot_answers: int = 0
+    choices: tuple[tuple[str, str], ...] = ()
+    last_intent: str | None = None
+    handover: Handover | None = None
+    history: tuple[Line, ...] = ()
+
+    def expires_at(self, timeout: timedelta) -> datetime | None:
+        """When silence ends the session; None while somebody owes the customer an answer.
+
+        An agent owes one for a day at most.
+        """
+        if self.owner is Owner.BOT:
+            return None if self.turn else self.last_customer_at + timeout
+        if self.handover is None or not self.handover.active:
+            return None
+        if self.last_agent_at is None or self.last_agent_at < self.last_customer_at:
+            return self.last_customer_at + max(timeout, AGENT_OWES_FOR)
+        return self.last_agent_at + timeout
+
+    def facts(self, tenant: str, profile_id: str) -> SessionFacts:
+        return SessionFacts(
+            tenant=tenant,
+            profile_id=profile_id,
+            session_id=self.id,
+            epoch=self.epoch,
+            owner=self.owner,
+            language=self.language,
+            address=self.address,
+            display_name=self.display_name,
+            previous_session_id=self.previous_id,
+            fallbacks=self.fallbacks,
+            bot_answers=self.bot_answers,
+            choices=self.choices,
+            desk=self.handover.desk if self.handover else None,
+            handover_reason=self.handover.reason if self.handover else None,
+            last_intent=self.last_intent,
+            history=self._history_before_turn(),
+        )
+
+    def _history_before_turn(self) -> tuple[Line, ...]:
+        first = self.turn.lines[0].seq if self.turn else self.next_seq
+        return tuple(line for line in self.history if line.seq < first)
+
+    def remember(self, line: Line) -> None:
+        short = TextContent(text=plain_text(line.content)[:HISTORY_TEXT])
+        self.history = (*self.history, line.model_copy(update={"content": short}))[-HISTORY_LINES:]
+
+
+class TranscriptLine(Model):
+    """One line for the transcript in MongoDB, written once by (tenant, session, sequence)."""
+
+    kind: Literal["transcript"] = "transcript"
+    session_id: str
+    line: Line
+    channel: str
+    connection: str
+    epoch: int
+    vendor_message_id: str | None = None
+    intent: str | None = None
+    confidence: float | None = None
+    because: str = ""
+    trail: tuple[Hop, ...] = ()
+
+
+class EventEntry(Model):
+    kind: Literal["event"] = "event"
+    event: SessionEvent
+
+
+class NoticeEntry(Model):
+    kind: Literal["notice"] = "notice"
+    adapter: str
+    notice: DeskNotice
+
+
+Entry = Annotated[TranscriptLine | EventEntry | NoticeEntry, Field(discriminator="kind")]
+
+
+class Applied(State):
+    """Ids that took effect: the newest here, older ones in buckets of their own so that a save stays small."""
+
+    recent: tuple[str, ...] = ()
+    buckets: tuple[tuple[int, Moment], ...] = ()
+    """Number and time of the newest id of each full bucket."""
+
+
+class Lane(State):
+    v: Literal[1] = 1
+    tenant: str
+    profile_id: str
+    sessions: int = 0
+    session: Session | None = None
+    applied: Applied = Applied()
+    outbox: tuple[Entry, ...] = ()
+    """What is still to be told to others; done again after a crash, so the others take each once."""
+    to_send: tuple[Outbound, ...] = ()
+    """Messages that no delivery report has settled yet, in the order in which they were decided."""
+    deferred_until: Moment | None = None
+    deferrals: int = 0

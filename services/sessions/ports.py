@@ -1,0 +1,63 @@
+"""What the lane tells others, and how: topics and the transcript. Every call may be repeated."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from m2n.dapr import DaprClient
+from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, Turn, desk_topic
+from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
+from services.sessions.transcript import Transcript
+
+
+@dataclass
+class Ports:
+    dapr: DaprClient
+    transcript: Transcript
+
+    async def publish_turn(self, lane: Lane) -> None:
+        session = lane.session
+        assert session is not None
+        assert session.turn is not None
+        turn = session.turn
+        await self.dapr.publish(
+            TURNS,
+            Turn(
+                id=turn.id,
+                attempt=turn.attempt,
+                session=session.facts(lane.tenant, lane.profile_id),
+                lines=turn.lines,
+                received_at=turn.received_at,
+                trail=turn.trail,
+                returned=turn.returned,
+            ),
+        )
+
+    async def publish_batch(self, lane: Lane) -> None:
+        batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=lane.to_send)
+        await self.dapr.publish(OUTBOUND, batch)
+
+    async def empty_outbox(self, lane: Lane) -> None:
+        """Transcript lines in one write; events and notices one by one, in order."""
+        lines = [entry for entry in lane.outbox if isinstance(entry, TranscriptLine)]
+        await asyncio.gather(self.transcript.write(lane.tenant, lane.profile_id, lines), self._tell(lane))
+
+    async def _tell(self, lane: Lane) -> None:
+        for entry in lane.outbox:
+            if isinstance(entry, EventEntry):
+                await self.dapr.publish(EVENTS, entry.event)
+            elif isinstance(entry, NoticeEntry):
+                await self.dapr.publish(desk_topic(entry.adapter), entry.notice)
+
+    async def settle(self, tenant: str, results: list[SendResult]) -> None:
+        for result in results:
+            await self.transcript.settle(tenant, result)
+
+
+@dataclass
+class Published:
+    """What this process has published of the present state; forgotten with the process, and then done again."""
+
+    turn: tuple[str, int] | None = None
+    batch: frozenset[str] = frozenset()
+    batch_at: datetime | None = None

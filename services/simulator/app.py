@@ -1,0 +1,37 @@
+"""The vendors' stand-in: Twilio's messaging API, a control API and a page to be the customer. Memory only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from services.simulator import control, page
+from services.simulator.state import State
+from services.simulator.twilio import api
+
+
+def create_app() -> FastAPI:
+    limits = httpx.Limits(max_connections=500, max_keepalive_connections=100)
+    state = State(httpx.AsyncClient(trust_env=False, limits=limits))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await state.close()
+
+    app = FastAPI(title="M2N simulator", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.include_router(api.router(state))
+    app.include_router(control.router(state))
+    app.include_router(page.router())
+    app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
+    app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
+    return app
+
+
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+app = create_app()

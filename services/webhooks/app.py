@@ -1,0 +1,67 @@
+"""The webhooks service: the vendors' way in, and the web chat's."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Request, Response
+from redis.asyncio import Redis
+
+from m2n.dapr import DaprUnavailable, NotTaken
+from m2n.database import open_database
+from m2n.queue import open_queue
+from m2n.service import Service, background
+from m2n.tenants import UnknownConnection
+from services.channels.webchat.cors import WebChatCors
+from services.channels.webchat.inbox import VisitorInbox
+from services.channels.webchat.routes import Resolved as Chat
+from services.channels.webchat.routes import router as webchat_router
+from services.channels.webchat.wakeups import WakeUps
+from services.webhooks.edge import TRY_AGAIN, Edge
+
+MAX_WEBHOOK_BYTES = 3 * 1024 * 1024
+"""Meta's batches are up to 3 MB, the largest of the vendors'."""
+
+service = Service("webhooks", max_body_bytes=MAX_WEBHOOK_BYTES)
+app = service.app
+
+
+@service.resource
+@asynccontextmanager
+async def edge() -> AsyncIterator[None]:
+    async with open_queue(service.settings) as queue:
+        app.state.edge = Edge(service.tenants, service.dapr, queue, service.settings.public_url)
+        yield
+
+
+@service.resource
+@asynccontextmanager
+async def webchat() -> AsyncIterator[None]:
+    client, database = open_database(service.settings)
+    redis = Redis.from_url(service.settings.redis_url.get_secret_value())
+    wakeups = WakeUps(redis)
+    inbox = VisitorInbox(database, wakeups)
+    await inbox.prepare()
+    app.include_router(webchat_router(find_chat, inbox))
+    async with background("webchat wake-ups", wakeups.listen)():
+        yield
+    await redis.aclose()
+    await client.close()
+
+
+async def find_chat(connection_id: str) -> Chat:
+    try:
+        snapshot, connection = await service.tenants.connection(connection_id)
+        return Chat(snapshot.tenant.id, connection, await service.tenants.secrets(connection))
+    except NotTaken as missing:
+        raise UnknownConnection(connection_id) from missing
+    except DaprUnavailable as down:
+        raise TRY_AGAIN from down
+
+
+app.add_middleware(WebChatCors, lookup=find_chat)
+
+
+@app.api_route("/webhooks/{channel}/{connection_id}", methods=["GET", "POST"])
+async def webhook(channel: str, connection_id: str, request: Request) -> Response:
+    """A vendor's request: 2xx only after the queue has its messages."""
+    return await app.state.edge.take(channel, connection_id, request)

@@ -1,0 +1,101 @@
+"""The public edge: who may post, what came, and onto the queue before the vendor gets its 2xx.
+
+If the process dies before SQS has the message, the vendor got no 2xx and tries again; if after, the message is safe
+and a repeat of the vendor's is known by its id.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request, Response
+
+from m2n import clock
+from m2n.adapters.channel import Channel, MalformedWebhook, Parsed, WebhookRequest
+from m2n.adapters.registry import UnknownAdapter, channel
+from m2n.dapr import DaprClient, DaprUnavailable, NotTaken
+from m2n.events import RECEIPTS, VendorReceipt
+from m2n.message import Hop, Inbound
+from m2n.queue import InboundQueue, QueueUnavailable
+from m2n.telemetry import log
+from m2n.tenant import Connection, ConnectionKind
+from m2n.tenants import TenantDirectory, UnknownConnection, UnknownTenant
+
+UNKNOWN = HTTPException(404, "no such webhook")
+TRY_AGAIN = HTTPException(503, "not taken, please try again", headers={"retry-after": "2"})
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A connection that may be posted to, with its adapter and secrets."""
+
+    tenant: str
+    connection: Connection
+    channel: Channel
+    secrets: Mapping[str, str]
+
+
+@dataclass
+class Edge:
+    directory: TenantDirectory
+    dapr: DaprClient
+    queue: InboundQueue
+    public_url: str
+
+    async def take(self, channel_name: str, connection_id: str, request: Request) -> Response:
+        """One webhook: 404 unknown, 403 not genuine, 400 unreadable, 503 not taken, else the vendor's answer."""
+        resolved = await self.resolve(channel_name, connection_id)
+        received_at = clock.now()
+        webhook = await self._read(request)
+        if not resolved.channel.verify(webhook, resolved.connection, resolved.secrets):
+            log().warning("webhook refused: signature", tenant=resolved.tenant, connection=connection_id)
+            raise HTTPException(403, "the signature is missing or wrong")
+        try:
+            parsed = resolved.channel.parse(webhook, resolved.tenant, resolved.connection, received_at)
+        except MalformedWebhook as bad:
+            raise HTTPException(400, str(bad)) from bad
+        await self._keep(parsed)
+        answer = resolved.channel.acknowledge(parsed)
+        return Response(answer.body, answer.status, media_type=answer.media_type)
+
+    async def resolve(self, channel_name: str, connection_id: str) -> Resolved:
+        """Raises 404 for anything that cannot be verified: unknown, another channel's, or without its secrets."""
+        try:
+            snapshot, connection = await self.directory.connection(connection_id)
+            if connection.kind is not ConnectionKind.CHANNEL or connection.adapter != channel_name:
+                raise UNKNOWN
+            adapter = channel(channel_name)
+            secrets = await self.directory.secrets(connection)
+        except (UnknownConnection, UnknownTenant, UnknownAdapter, NotTaken) as unknown:
+            raise UNKNOWN from unknown
+        except DaprUnavailable as down:
+            raise TRY_AGAIN from down
+        if not all(secrets.get(name) for name in adapter.secrets):
+            raise UNKNOWN
+        return Resolved(snapshot.tenant.id, connection, adapter, secrets)
+
+    async def _read(self, request: Request) -> WebhookRequest:
+        """The request with its public address: base from the settings, path and query as they came."""
+        path = request.scope["raw_path"].decode("latin-1")
+        query = request.scope["query_string"].decode("latin-1")
+        base = urlsplit(self.public_url)
+        return WebhookRequest(
+            method=request.method,
+            url=f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}{path}" + (f"?{query}" if query else ""),
+            headers=dict(request.headers),
+            body=await request.body(),
+        )
+
+    async def _keep(self, parsed: Parsed) -> None:
+        try:
+            await self.queue.send([_queued(message) for message in parsed.messages])
+            for receipt in parsed.receipts:
+                await self.dapr.publish(RECEIPTS, VendorReceipt(receipt=receipt))
+        except (QueueUnavailable, DaprUnavailable) as down:
+            log().error("webhook not taken", why=str(down))
+            raise TRY_AGAIN from down
+
+
+def _queued(message: Inbound) -> Inbound:
+    hop = Hop(service="webhooks", did="put on the queue", at=clock.now())
+    return message.model_copy(update={"trail": (*message.trail, hop)})

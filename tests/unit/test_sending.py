@@ -1,0 +1,185 @@
+"""Sending: at most once in effect, whatever dies where; a batch keeps its order."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, VendorCall
+from m2n.events import OutboundBatch, Outcome
+from m2n.message import Address, Author, Outbound, TextContent, VendorError
+from services.delivery.batch import BatchSender, NoRoute, Route
+from services.delivery.sending import LEASE, InProgress, Sender, SentRecord
+from tests.unit.builders import NOON, tenant
+from tests.unit.memory_state import MemoryState
+
+CALL = VendorCall("POST", "http://vendor.test/messages", form=(("Body", "hi"),))
+REPEATABLE = VendorCall("POST", "/inbox", app_id="webhooks", repeatable=True)
+
+
+class Vendor:
+    """Answers as told; counts what reached it."""
+
+    def __init__(self, *answers: int | Exception) -> None:
+        self.answers: list[int | Exception] = list(answers)
+        self.calls: list[VendorCall] = []
+
+    async def __call__(self, call: VendorCall) -> httpx.Response:
+        answer = self.answers.pop(0) if self.answers else 201
+        if isinstance(answer, httpx.ConnectError):
+            raise answer
+        self.calls.append(call)
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer, json={"sid": f"SM{len(self.calls)}"})
+
+
+def read(answer: httpx.Response) -> CallOutcome:
+    if answer.status_code == 201:
+        return Accepted(answer.json()["sid"])
+    error = VendorError(code=str(answer.status_code))
+    return Retry(error, 7.0) if answer.status_code == 429 else Refused(error)
+
+
+class Clock:
+    now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_accepted_once_and_told_again_on_repeat(clock: Clock) -> None:
+    vendor, store = Vendor(), MemoryState()
+    sender = Sender(store, vendor, clock)
+    first = await sender.send("k", CALL, read)
+    second = await sender.send("k", CALL, read)
+    assert first == second
+    assert isinstance(first, SentRecord)
+    assert first.vendor_message_id == "SM1"
+    assert len(vendor.calls) == 1
+
+
+async def test_died_between_intent_and_result_is_uncertain_after_the_lease_and_never_repeated(clock: Clock) -> None:
+    vendor, store = Vendor(), MemoryState()
+    await store.create_state("k", SentRecord(until=clock() + LEASE))
+    sender = Sender(store, vendor, clock)
+    assert isinstance(await sender.send("k", CALL, read), InProgress)
+    clock.now += LEASE
+    result = await sender.send("k", CALL, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.UNCERTAIN
+    assert vendor.calls == []
+
+
+async def test_died_in_a_repeatable_call_is_sent_again(clock: Clock) -> None:
+    vendor, store = Vendor(), MemoryState()
+    await store.create_state("k", SentRecord(until=clock() - timedelta(seconds=1)))
+    result = await Sender(store, vendor, clock).send("k", REPEATABLE, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.ACCEPTED
+
+
+async def test_lost_answer_is_uncertain(clock: Clock) -> None:
+    vendor = Vendor(httpx.ReadTimeout("slow"))
+    result = await Sender(MemoryState(), vendor, clock).send("k", CALL, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.UNCERTAIN
+
+
+@pytest.mark.parametrize("answer", [429, httpx.ConnectError("refused")])
+async def test_not_taken_can_be_sent_again(clock: Clock, answer: Any) -> None:
+    vendor, store = Vendor(answer), MemoryState()
+    sender = Sender(store, vendor, clock)
+    assert isinstance(await sender.send("k", CALL, read), Retry)
+    again = await sender.send("k", CALL, read)
+    assert isinstance(again, SentRecord)
+    assert again.outcome is Outcome.ACCEPTED
+
+
+async def test_result_is_reported_even_when_it_cannot_be_recorded(clock: Clock) -> None:
+    vendor, store = Vendor(), MemoryState()
+    store.failing.add("put_state")
+    result = await Sender(store, vendor, clock).send("k", CALL, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.ACCEPTED
+    clock.now += LEASE
+    again = await Sender(store, vendor, clock).send("k", CALL, read)
+    assert isinstance(again, SentRecord)
+    assert again.outcome is Outcome.UNCERTAIN
+    assert len(vendor.calls) == 1
+
+
+class OneCallChannel:
+    name = "fake"
+
+    def render(self, message: Outbound, *_: object) -> tuple[VendorCall, ...]:
+        if not isinstance(message.content, TextContent):
+            raise ValueError("not renderable")
+        return (VendorCall("POST", f"http://vendor.test/{message.seq}"),)
+
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> CallOutcome:
+        return read(httpx.Response(status, headers=dict(headers), content=body))
+
+
+def batch(*numbers: int) -> OutboundBatch:
+    address = Address(connection="acme-whatsapp", channel="fake", to="x")
+    messages = tuple(
+        Outbound(
+            id=f"P1.1.{number}", tenant="acme", profile_id="P1", session_id="P1.1", seq=number, address=address,
+            content=TextContent(text="hi"), author=Author.BOT, decided_at=NOON,
+        )
+        for number in numbers
+    )  # fmt: skip
+    return OutboundBatch(tenant="acme", profile_id="P1", messages=messages)
+
+
+def batch_sender(vendor: Vendor, store: MemoryState, clock: Clock, *, route: bool = True) -> BatchSender:
+    connection = tenant().connections[0]
+
+    async def find(_: Outbound) -> Route:
+        if not route:
+            raise NoRoute("gone")
+        return Route(OneCallChannel(), connection, {})  # pyright: ignore[reportArgumentType]
+
+    return BatchSender(Sender(store, vendor, clock), find, "http://public.test")
+
+
+async def test_a_batch_goes_out_in_order(clock: Clock) -> None:
+    vendor = Vendor()
+    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    assert [call.url[-1] for call in vendor.calls] == ["2", "3", "4"]
+    assert [result.outcome for result in report.results] == [Outcome.ACCEPTED] * 3
+
+
+async def test_nothing_overtakes_a_message_that_has_to_wait(clock: Clock) -> None:
+    vendor = Vendor(201, 429)
+    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    assert [result.message_id for result in report.results] == ["P1.1.2"]
+    assert report.retry_after_s == 7.0
+    assert [call.url[-1] for call in vendor.calls] == ["2", "3"]
+
+
+async def test_a_message_in_progress_elsewhere_stops_the_batch(clock: Clock) -> None:
+    vendor, store = Vendor(), MemoryState()
+    await store.create_state("sent:acme:P1.1.3:0", SentRecord(until=clock() + LEASE))
+    report = await batch_sender(vendor, store, clock).send(batch(2, 3, 4))
+    assert [result.message_id for result in report.results] == ["P1.1.2"]
+    assert report.retry_after_s is None
+
+
+async def test_refused_and_uncertain_do_not_hold_up_the_rest(clock: Clock) -> None:
+    vendor = Vendor(400, httpx.ReadError("cut"), 201)
+    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    assert [r.outcome for r in report.results] == [Outcome.REFUSED, Outcome.UNCERTAIN, Outcome.ACCEPTED]
+
+
+async def test_message_without_a_route_is_refused_with_a_reason(clock: Clock) -> None:
+    report = await batch_sender(Vendor(), MemoryState(), clock, route=False).send(batch(2))
+    assert report.results[0].error == VendorError(code="m2n-no-route", reason="gone")
