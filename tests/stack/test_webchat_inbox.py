@@ -1,7 +1,6 @@
 """Visitors' inboxes on a real MongoDB and Redis, and the event stream of a real server."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,6 @@ import orjson
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 from ulid import ULID
 
@@ -37,20 +35,6 @@ def key(tenant: str = "acme", visitor: str | None = None) -> VisitorKey:
 def message(number: int, text: str = "hello") -> BrowserMessage:
     at = datetime(2026, 3, 1, tzinfo=UTC)
     return BrowserMessage(id=f"s1.{number}", author=Author.BOT, content=TextContent(text=text), at=at)
-
-
-@pytest.fixture
-async def redis() -> AsyncIterator[Redis]:
-    async with Redis.from_url(os.environ["M2N_REDIS_URL"]) as client:
-        yield client
-
-
-@pytest.fixture
-async def database() -> AsyncIterator[Any]:
-    async with AsyncMongoClient[dict[str, Any]](os.environ["M2N_MONGO_URL"], tz_aware=True) as client:
-        name = f"m2n-test-{ULID()}"
-        yield client[name]
-        await client.drop_database(name)
 
 
 @pytest.fixture
