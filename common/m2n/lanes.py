@@ -31,6 +31,10 @@ class LaneFault(Exception):
     """The lane could not take the call because of a fault of its own or of the message."""
 
 
+class LaneRefused(Exception):
+    """What was told does not fit the session any more; its text says why."""
+
+
 async def call_lane(dapr: DaprClient, tenant: str, profile_id: str, method: str, argument: BaseModel) -> LaneAnswer:
     """One turn of the lane; it may be repeated. Raises DaprUnavailable and NotTaken when it cannot be reached."""
     body = await dapr.invoke_actor(ACTOR_TYPE, lane_id(tenant, profile_id), method, argument)

@@ -17,7 +17,7 @@ from m2n.deadletters import DeadLetters
 from m2n.events import TENANT_CHANGED, TenantChanged, dead_letter_topic
 from m2n.guards import SidecarToken
 from m2n.settings import Settings
-from m2n.telemetry import DEAD_LETTERS, HANDLE_SECONDS, HANDLED, configure_logging, log
+from m2n.telemetry import DEAD_LETTERS, HANDLE_SECONDS, HANDLED, configure_logging, log, where
 from m2n.tenants import TenantDirectory
 
 E = TypeVar("E")
@@ -96,6 +96,7 @@ class Service:
                 topic=topic,
                 error=type(failed).__name__,
                 why=_why(failed),
+                where=where(failed),
             )
             return Response(status_code=500)
         HANDLED.labels(topic, "done").inc()
@@ -155,7 +156,9 @@ async def run_until_cancelled(name: str, job: Callable[[], Awaitable[None]], pau
         try:
             await job()
         except Exception as failed:
-            log().error("background job failed, starts again", job=name, error=type(failed).__name__, why=_why(failed))
+            log().error(
+                "background job failed, starts again", job=name, error=type(failed).__name__, where=where(failed)
+            )
             await asyncio.sleep(pause_s)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,7 +23,7 @@ def _drop_private(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def configure_logging(service: str, level: str) -> None:
-    """JSON lines on standard output, from structlog and from the standard library's loggers alike."""
+    """JSON lines on standard output, from structlog and from the libraries' loggers alike."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -29,13 +31,30 @@ def configure_logging(service: str, level: str) -> None:
         _drop_private,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+    _take_over_library_logs([*shared, structlog.stdlib.add_logger_name])
+
+
+def _take_over_library_logs(processors: list[Any]) -> None:
+    """uvicorn has set up loggers of its own by the time that the app is loaded."""
+    handler = logging.StreamHandler(sys.stdout)
+    render = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=processors, processors=render))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+
+def where(failed: BaseException) -> str:
+    """File, line and function at which an exception was raised: unlike its words, they cannot quote data."""
+    frames = traceback.extract_tb(failed.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
 
 
 def log() -> Any:

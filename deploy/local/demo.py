@@ -177,7 +177,7 @@ class _Performance:
         self._show("agent", text, "desk")
         self._hear(at)
 
-    def _until(self, look: Callable[[], T]) -> T:
+    def _until(self, look: Callable[[], T | None]) -> T:
         deadline = time.monotonic() + REPLY_WITHIN_S
         while time.monotonic() < deadline:
             if found := look():
@@ -188,26 +188,32 @@ class _Performance:
     def _show(self, who: str, text: str, note: str) -> None:
         styles = {"customer": "cyan", "to customer": "green", "agent": "magenta"}
         console.print(f"{who:>12} ", style=styles[who], end="")
-        console.print(text, markup=False, end="")
-        console.print(f"  [{note}]", style="dim", markup=False)
+        console.print(text.replace("\n", "\n" + " " * 13), markup=False, end="", soft_wrap=True)
+        console.print(f"  [{note}]", style="dim", markup=False, soft_wrap=True)
 
     def _show_ways(self) -> None:
-        """Which service did what to each answer, in milliseconds from the webhook."""
-        console.print("   the way of each answer (ms from the webhook):", style="dim")
+        """Which service had each answer when, in milliseconds from the webhook, and why it was given."""
         with MongoClient[dict[str, Any]](self._site.mongo_url, tz_aware=True) as mongo:
             where = {"tenant": self._script.tenant, "at": {"$gte": self._began}, "author": {"$ne": "customer"}}
-            for line in mongo["m2n"]["messages"].find(where).sort("at", 1):
-                console.print(f"   {_way(line['trail'])}", style="dim", markup=False)
+            answers = list(mongo["m2n"]["messages"].find(where).sort("at", 1))
+        console.print("the way of the bot's answers, in ms from the webhook:", style="dim")
+        shown: set[str] = set()
+        for answer in answers:
+            way = _way(answer)
+            if answer["author"] == "bot" and way not in shown:
+                shown.add(way)
+                console.print(f"  {way}  ({answer['because']})", style="dim", markup=False, soft_wrap=True)
 
 
 def _texts(conversation: dict[str, Any]) -> list[str]:
     return [line["content"].get("text", "") for line in conversation["lines"]]
 
 
-def _way(trail: list[dict[str, Any]]) -> str:
-    begin = trail[0]["at"]
-    steps = [f"{hop['service']} {hop['did']} {(hop['at'] - begin).total_seconds() * 1000:.0f}" for hop in trail]
-    return " > ".join(steps)
+def _way(answer: dict[str, Any]) -> str:
+    hops = [(hop["service"], hop["at"]) for hop in answer["trail"]]
+    if "settled_at" in answer:
+        hops.append(("delivery", answer["settled_at"]))
+    return " > ".join(f"{service} {(at - hops[0][1]).total_seconds() * 1000:.0f}" for service, at in hops)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ def set_up(site: DemoSite) -> dict[str, str]:
     Raises Problem with the field when a tenant file is not in order.
     """
     keys: dict[str, str] = {}
+    strangers = f"{site.addresses['simulator']}/control/strangers"
+    httpx.put(strangers, json={"wrote": True}, timeout=10, trust_env=False).raise_for_status()
     with TenantsClient(site.addresses["tenants"], site.admin_key) as tenants:
         for name in TENANTS:
             document = _document(site, name)

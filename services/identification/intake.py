@@ -18,8 +18,11 @@ from m2n.serialization import from_json
 from m2n.telemetry import DEAD_LETTERS, log
 
 GROUPS_AT_ONCE = 64
+RECEIVERS = 4
+"""Long polls side by side: while one answer is being read, another waits at the queue."""
 TRIES = 3
 """So many failures that are the message's own, then it is set aside and its lane goes on."""
+RECEIVE_AGAIN_S = 1.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 Deliver = Callable[[Inbound], Awaitable[LaneAnswer]]
@@ -40,14 +43,24 @@ class Intake:
     async def run(self) -> None:
         """Receive for ever. Cancelling stops receiving and gives back what is not done."""
         try:
-            while True:
-                async with self._room:
-                    received = await self._queue.receive()
-                self._start(received)
+            async with asyncio.TaskGroup() as receivers:
+                for _ in range(RECEIVERS):
+                    receivers.create_task(self._receive())
         finally:
             for task in self._busy:
                 task.cancel()
             await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                async with self._room:
+                    received = await self._queue.receive()
+            except QueueUnavailable as failed:
+                log().warning("queue does not answer", why=str(failed))
+                await asyncio.sleep(RECEIVE_AGAIN_S)
+            else:
+                self._start(received)
 
     def _start(self, received: list[Received]) -> None:
         groups: dict[str, list[Received]] = defaultdict(list)

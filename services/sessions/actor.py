@@ -21,7 +21,7 @@ from m2n.events import DeliveryReport, Reply
 from m2n.lanes import LaneAnswer
 from m2n.message import Inbound, Model
 from m2n.serialization import from_json, from_state, to_json, to_state
-from m2n.telemetry import log
+from m2n.telemetry import log, where
 from m2n.tenant import Tenant
 from m2n.tenants import TenantDirectory
 from services.sessions import domain
@@ -142,7 +142,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
                 log().error("actor call rejected", lane=self.id.id, error=type(failed).__name__)
                 return to_json(LaneAnswer(result="rejected", why=type(failed).__name__))
             if isinstance(failed, Exception) and not isinstance(failed, _PASSING):
-                log().error("actor call failed", lane=self.id.id, error=type(failed).__name__, exc_info=True)
+                log().error("actor call failed", lane=self.id.id, error=type(failed).__name__, where=where(failed))
                 return to_json(LaneAnswer(result="failed", why=type(failed).__name__))
             log().warning("actor call not possible now", lane=self.id.id, error=type(failed).__name__, why=_why(failed))
             raise

@@ -24,6 +24,15 @@ class Clock(Setup):
     ahead_s: Annotated[float, Field(ge=0, le=10 * 365 * 86_400)] = 0
 
 
+class Strangers(Setup):
+    """Whether customers that never wrote through the simulator count as having just written.
+
+    For webhooks that are posted by hand, of which the simulator does not know.
+    """
+
+    wrote: bool
+
+
 class WriteAnswer(BaseModel):
     """``status`` is the webhook's HTTP status, None without an answer; ``n`` the ledger's last number before it."""
 
@@ -46,6 +55,7 @@ def router(state: State) -> APIRouter:
     routes.add_api_route("/faults", control.add_fault, methods=["POST"], status_code=204)
     routes.add_api_route("/faults", control.clear_faults, methods=["DELETE"], status_code=204)
     routes.add_api_route("/statuses", control.plan_statuses, methods=["PUT"], status_code=204)
+    routes.add_api_route("/strangers", control.set_strangers, methods=["PUT"], status_code=204)
     routes.add_api_route("/clock", control.put_clock, methods=["PUT"], status_code=204)
     routes.add_api_route("/ledger", control.ledger, methods=["GET"])
     routes.add_api_route("/ledger", control.clear_ledger, methods=["DELETE"], status_code=204)
@@ -103,6 +113,9 @@ class _Control:
 
     async def plan_statuses(self, plan: StatusPlan) -> None:
         self.state.statuses = plan
+
+    async def set_strangers(self, strangers: Strangers) -> None:
+        self.state.strangers_wrote = strangers.wrote
 
     async def put_clock(self, clock: Clock) -> None:
         self.state.ahead = timedelta(seconds=clock.ahead_s)

@@ -31,6 +31,7 @@ class State:
     media: dict[str, str] = field(default_factory=dict)
     opted_out: set[Pair] = field(default_factory=set)
     last_inbound: dict[Pair, datetime] = field(default_factory=dict)
+    strangers_wrote: bool = False
     faults: deque[Fault] = field(default_factory=deque)
     statuses: StatusPlan = field(default_factory=StatusPlan)
     ahead: timedelta = timedelta(0)

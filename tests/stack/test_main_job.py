@@ -160,7 +160,8 @@ async def test_the_same_webhook_twenty_times_at_once_has_one_effect(world: World
     "text",
     ["5h", "2024-06-01 please book", "P1D", "null", '{"status":"RETRY"}', "$name", "${x} $$",
      "\U0001f600\U0001f469\u200d\U0001f467",
-     "\u05e9\u05dc\u05d5\u05dd \u202e abc", "NUL \x00 inside", "\ufffe\uffff", "<b>&amp;</b>", "\u2028\u0085", "x" * 5000],
+     "\u05e9\u05dc\u05d5\u05dd \u202e abc", "NUL \x00 inside", "\ufffe\uffff", "<b>&amp;</b>", "\u2028\u0085",
+     "x" * 5000],
 )  # fmt: skip
 async def test_a_text_reaches_transcript_and_desk_as_it_was_sent(world: World, text: str) -> None:
     """Through form, queue, actor state, pub/sub and desk."""
@@ -169,7 +170,7 @@ async def test_a_text_reaches_transcript_and_desk_as_it_was_sent(world: World, t
     assert (await customer.posts(customer.form(text))).status_code == 200
     conversation = await agent.waiting()
     shown = (await agent.desk.get(f"/conversations/{conversation['id']}")).json()["lines"]
-    assert shown[0]["content"]["text"] == (text if len(text) <= 4096 else text[:4096])
+    assert shown[0]["content"]["text"][:4000] == text[:4000]
     stored = await world.messages(tenant=line.tenant, author="customer")
     assert [message["content"]["text"] for message in stored] == [text]
 
@@ -178,10 +179,11 @@ async def test_silence_ends_the_session_and_the_next_message_opens_a_linked_one(
     line = await world.make_tenant(session_timeout_s=10)
     customer = world.customer(line)
     await customer.asks("opening hours")
-    first = (await customer.transcript())[0]["session_id"]
+    first = str((await customer.transcript())[0]["session_id"])
 
     async def expired() -> bool:
-        events = [orjson.loads(fields[b"data"])["data"] for _, fields in await redis.xrange("events")]
+        entries: Any = await redis.xrange("events")
+        events = [orjson.loads(fields[b"data"])["data"] for _, fields in entries]
         return any(event["what"] == "session.expired" and event["session_id"] == first for event in events)
 
     await eventually(expired)

@@ -22,8 +22,12 @@ class FakeQueue:
         self.aside: list[tuple[str, str, int]] = []
         self.given_back: list[str] = []
         self.broken_deletes = 0
+        self.broken_receives = 0
 
     async def receive(self) -> list[Received]:
+        if self.broken_receives:
+            self.broken_receives -= 1
+            raise QueueUnavailable("no answer")
         if self.batches:
             return self.batches.pop(0)
         await asyncio.Event().wait()
@@ -51,6 +55,7 @@ def received(number: int, group: str = "g", body: str | None = None) -> Received
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(intake, "RECEIVE_AGAIN_S", 0.0)
 
 
 async def run_until(
@@ -151,3 +156,26 @@ async def test_what_is_not_done_at_the_end_is_given_back() -> None:
     await run_until(queue, deliver, started.is_set)
     assert queue.given_back == ["1", "2"]
     assert queue.deleted == []
+
+
+async def test_a_queue_that_does_not_answer_is_asked_again_and_work_in_hand_goes_on() -> None:
+    queue = FakeQueue([received(1)])
+    gate, cancelled = asyncio.Event(), False
+
+    async def deliver(_: Inbound) -> LaneAnswer:
+        nonlocal cancelled
+        queue.broken_receives = 3
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
+        return LaneAnswer(result="applied")
+
+    def done() -> bool:
+        if queue.broken_receives == 0:
+            gate.set()
+        return queue.deleted == ["1"]
+
+    await run_until(queue, deliver, done)
+    assert not cancelled

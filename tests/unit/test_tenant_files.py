@@ -14,6 +14,7 @@ from services.channels.whatsapp_twilio.adapter import channel as whatsapp_twilio
 from services.handover.desk.adapter import desk
 from services.nlp.builtin.adapter import engine
 
+VALUES = {"SIMULATOR_URL": "http://127.0.0.1:8003", "SIMULATOR_LOCALHOST_URL": "http://localhost:8003"}
 DEMO = Path(__file__).parents[2] / "deploy" / "local" / "tenants"
 ADAPTERS = {
     (ConnectionKind.CHANNEL, "whatsapp_twilio"): whatsapp_twilio,
@@ -119,7 +120,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str, said: str) -> None
 
 @pytest.mark.parametrize("name", ["acme-bikes", "nordlicht"])
 def test_the_demo_tenants_fit(name: str) -> None:
-    document = read_tenant_file(DEMO / f"{name}.yaml", {"SIMULATOR_URL": "http://127.0.0.1:8003"})
+    document = read_tenant_file(DEMO / f"{name}.yaml", VALUES)
     tenant = checked_tenant(document, load)
     assert tenant.id == name
     spoken = set(document["connections"][2]["settings"]["content"]["fallback"])
@@ -127,7 +128,7 @@ def test_the_demo_tenants_fit(name: str) -> None:
 
 
 def test_the_demo_tenants_differ() -> None:
-    values = {"SIMULATOR_URL": "http://127.0.0.1:8003"}
+    values = VALUES
     first, second = (read_tenant_file(DEMO / f"{name}.yaml", values) for name in ("acme-bikes", "nordlicht"))
     assert first["rules"]["handover"] != second["rules"]["handover"]
     assert first["languages"] != second["languages"]

@@ -1,12 +1,14 @@
 """The desk adapter: conversations go into the database that the agents' API reads."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from pydantic import BaseModel
 
 from m2n.adapters.desk import ConversationOver, DeskContext
 from m2n.clock import Clock, now
 from m2n.events import DeskNotice, Reply, Turn
+from m2n.lanes import LaneRefused
 from m2n.tenant import Config
 from services.handover.desk.conversation import conversation_id, desk_line, opened_by
 from services.handover.desk.replies import closing
@@ -44,7 +46,8 @@ class BuiltinDesk:
         closed = await self._conversations.get(tenant, conversation)
         reply = closing(closed) if closed else None
         if reply:
-            await self._publish(reply)
+            with suppress(LaneRefused):  # the lane has heard of the end, or has moved on without it
+                await self._publish(reply)
 
     async def notice(self, notice: DeskNotice) -> None:
         await self._conversations.close_by_lane(notice)

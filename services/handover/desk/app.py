@@ -7,7 +7,7 @@ from m2n.adapters.desk_service import desk_service
 from m2n.api_errors import add_error_answers
 from m2n.database import open_database
 from m2n.events import Reply
-from m2n.lanes import told_lane
+from m2n.lanes import LaneRefused, told_lane
 from m2n.settings import Settings
 from services.handover.desk import routes
 from services.handover.desk.access import DeskApi
@@ -22,7 +22,9 @@ conversations = Conversations(database)
 
 async def publish(reply: Reply) -> None:
     """Straight to the lane, not over a topic: one agent's messages keep the order in which they were answered 200."""
-    await told_lane(service.dapr, reply.tenant, reply.profile_id, "reply", reply)
+    answer = await told_lane(service.dapr, reply.tenant, reply.profile_id, "reply", reply)
+    if answer.result == "refused":
+        raise LaneRefused(answer.why)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from m2n.api_errors import ApiError
 from m2n.clock import Clock, now
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import Reply
-from m2n.lanes import LaneFault
+from m2n.lanes import LaneFault, LaneRefused
 from m2n.message import plain_text
 from services.handover.desk.adapter import Publish
 from services.handover.desk.conversation import (
@@ -84,6 +84,8 @@ class AgentWork:
     async def _tell(self, reply: Reply) -> None:
         try:
             await self._publish(reply)
+        except LaneRefused as refused:
+            raise ApiError(409, f"the conversation is not the desk's any more: {refused}") from refused
         except (DaprUnavailable, NotTaken, LaneFault) as failed:
             text = "it is stored, but could not be passed on yet; repeat the same call, it takes effect once"
             raise ApiError(503, text, headers={"retry-after": "1"}) from failed

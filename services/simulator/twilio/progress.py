@@ -48,7 +48,7 @@ def _outside_window(state: State, message: Message) -> bool:
     if not is_whatsapp(message.to) or message.content_sid:
         return False
     last = state.last_inbound.get((message.sender, message.to))
-    return last is None or state.now() - last > WINDOW
+    return not state.strangers_wrote if last is None else state.now() - last > WINDOW
 
 
 def _steps(plan: StatusPlan, whatsapp: bool) -> Iterator[Step]:
