@@ -78,7 +78,8 @@ def _daemon_section(data_dir: Path) -> str:
 def _rpc_sections(socket: Path) -> str:
     factory = "supervisor.rpcinterface:make_main_rpcinterface"
     rpc = f"[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory={factory}\n"
-    return _section("unix_http_server", file=socket, chmod="0700") + "\n" + rpc
+    control = _section("supervisorctl", serverurl=f"unix://{socket}")
+    return _section("unix_http_server", file=socket, chmod="0700") + "\n" + rpc + "\n" + control
 
 
 def _program_section(part: Part, data_dir: Path) -> str:
