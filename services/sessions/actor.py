@@ -55,11 +55,15 @@ class SessionActorInterface(ActorInterface):
 class SessionActor(Actor, SessionActorInterface, Remindable):
     ports: ClassVar[Ports]
     directory: ClassVar[TenantDirectory]
+    sidecar_starts: ClassVar[int] = 0
+    """How often a sidecar has introduced itself to this process. Behind a new one, lanes may have lived elsewhere
+    meanwhile, so what is in memory is not believed."""
 
     def __init__(self, ctx: Any, actor_id: Any) -> None:
         super().__init__(ctx, actor_id)
         self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
         self._lane: Lane | None = None
+        self._loaded_behind = 0
         self._seen: frozenset[str] = frozenset()
         self._published = Published()
         self._armed_for: datetime | None = None
@@ -152,13 +156,15 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._lane, self._seen, self._published = None, frozenset(), Published()
 
     async def _step(self) -> domain.Step:
-        if self._lane is None:
+        if self._lane is None or self._loaded_behind != SessionActor.sidecar_starts:
+            await self._forget()
             await self._load()
         assert self._lane is not None
         snapshot = await self.directory.tenant(self._tenant_id)
         return domain.Step(self._lane, snapshot.tenant, clock.now())
 
     async def _load(self) -> None:
+        self._loaded_behind = SessionActor.sidecar_starts
         found, text = await self._state_manager.try_get_state(LANE_KEY)
         lane = from_state(Lane, text) if found and text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
         loads = [self._load_bucket(number) for number, _ in lane.applied.buckets]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from dapr.actor import ActorRuntime
 from dapr.actor.runtime.config import ActorRuntimeConfig
 from dapr.ext.fastapi import DaprActor
-from fastapi import HTTPException, Query
+from fastapi import HTTPException, Query, Response
 from pydantic import Field
 
 from m2n.dapr import DaprUnavailable, PooledActorClient
@@ -23,6 +23,17 @@ from services.sessions.transcript import Transcript
 
 service = Service("sessions")
 app = service.app
+
+
+@app.get("/dapr/config", include_in_schema=False)
+async def sidecar_started() -> Response:
+    """A sidecar asks this once, when it starts; the answer is the actor SDK's."""
+    SessionActor.sidecar_starts += 1
+    return Response(
+        JsonSerializer().serialize(ActorRuntime.get_actor_config().as_dict()), media_type="application/json"
+    )
+
+
 DaprActor(app)
 
 ReceiptEvent = Annotated[DeliveryReport | VendorReceipt, Field(discriminator="kind")]

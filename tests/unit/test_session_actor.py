@@ -1,0 +1,260 @@
+"""The session actor over the SDK's own state manager: one save a turn, nothing half-made after a failure."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from dapr.actor import ActorId
+from dapr.actor.runtime._type_information import ActorTypeInformation
+from dapr.actor.runtime.context import ActorRuntimeContext
+from dapr.clients.base import DaprActorClientBase
+from pydantic import BaseModel
+
+from m2n.dapr import DaprUnavailable
+from m2n.events import DeliveryReport, OutboundBatch, Outcome, Reply, SendResult, Turn
+from m2n.lanes import LaneAnswer
+from m2n.message import plain_text
+from m2n.serialization import JsonSerializer, from_json, from_state, to_json
+from services.sessions.actor import LANE_KEY, SessionActor, TickFailed
+from services.sessions.lane import Lane
+from services.sessions.ports import Ports
+from tests.unit.builders import NOON, inbound, reply, tenant
+
+LANE = "acme:P1"
+
+
+class Sidecar(DaprActorClientBase):
+    """Actor state and reminders in memory; fails when told."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.saves = 0
+        self.failing_saves = 0
+        self.failing_reminders = 0
+        self.reminders: list[Any] = []
+
+    async def invoke_method(self, actor_type: str, actor_id: str, method: str, data: bytes | None = None) -> bytes:
+        raise AssertionError("a lane calls no other")
+
+    async def save_state_transactionally(self, actor_type: str, actor_id: str, data: bytes) -> None:
+        if self.failing_saves:
+            self.failing_saves -= 1
+            raise DaprUnavailable("state")
+        self.saves += 1
+        for change in orjson.loads(data):
+            request = change["request"]
+            if change["operation"] == "delete":
+                self.state.pop(request["key"], None)
+            else:
+                self.state[request["key"]] = request["value"]
+
+    async def get_state(self, actor_type: str, actor_id: str, name: str) -> bytes:
+        return orjson.dumps(self.state[name]) if name in self.state else b""
+
+    async def register_reminder(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None:
+        if self.failing_reminders:
+            self.failing_reminders -= 1
+            raise DaprUnavailable("reminder")
+        self.reminders.append(orjson.loads(data))
+
+    async def unregister_reminder(self, actor_type: str, actor_id: str, name: str) -> None: ...
+
+    async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
+
+    async def unregister_timer(self, actor_type: str, actor_id: str, name: str) -> None: ...
+
+
+class Topics:
+    """What was published; fails when told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, BaseModel]] = []
+        self.failing: set[str] = set()
+
+    async def publish(self, topic: str, event: BaseModel) -> None:
+        if topic in self.failing:
+            raise DaprUnavailable(topic)
+        self.events.append((topic, event))
+
+    def turns(self) -> list[Turn]:
+        return [event for _, event in self.events if isinstance(event, Turn)]
+
+    def batches(self) -> list[list[str]]:
+        found = [event for _, event in self.events if isinstance(event, OutboundBatch)]
+        return [[plain_text(message.content) for message in batch.messages] for batch in found]
+
+
+class Lines:
+    """The transcript, counted."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+
+    async def write(self, tenant: str, profile_id: str, lines: list[Any]) -> None:
+        self.written += [entry.line.seq for entry in lines]
+
+    async def settle(self, tenant: str, result: SendResult) -> None: ...
+
+
+class Directory:
+    async def tenant(self, tenant_id: str) -> Any:
+        return type("Snapshot", (), {"tenant": tenant(id=tenant_id)})
+
+
+class Host:
+    """One process that hosts the lane; ``restart`` is its death and a new one."""
+
+    def __init__(self) -> None:
+        self.sidecar, self.topics, self.lines = Sidecar(), Topics(), Lines()
+        SessionActor.ports = Ports(self.topics, self.lines)  # pyright: ignore[reportArgumentType]
+        SessionActor.directory = Directory()  # pyright: ignore[reportAttributeAccessIssue]
+        self.restart()
+
+    def restart(self) -> None:
+        self.actor = self.new_actor()
+
+    def new_actor(self) -> SessionActor:
+        serializer = JsonSerializer()
+        information = ActorTypeInformation.create(SessionActor)
+        context = ActorRuntimeContext(information, serializer, serializer, self.sidecar)
+        return SessionActor(context, ActorId(LANE))
+
+    async def accept(self, text: str = "hello", number: int = 1) -> LaneAnswer:
+        return from_json(LaneAnswer, await self.actor.accept(to_json(inbound(text, number=number))))
+
+    async def reply(self, made: Reply) -> LaneAnswer:
+        return from_json(LaneAnswer, await self.actor.reply(to_json(made)))
+
+    async def settle(self, *message_ids: str) -> None:
+        results = tuple(SendResult(message_id=m, outcome=Outcome.ACCEPTED, at=NOON) for m in message_ids)
+        report = DeliveryReport(tenant="acme", profile_id="P1", results=results)
+        await self.actor.delivered(to_json(report))
+
+    async def tick(self) -> None:
+        await self.actor.receive_reminder("due", b"", timedelta(0))
+
+    def stored(self) -> Lane:
+        return from_state(Lane, self.sidecar.state[LANE_KEY])
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr("m2n.clock.now", lambda: NOON)
+    yield Host()
+    del SessionActor.ports, SessionActor.directory
+
+
+async def test_a_message_is_one_save_and_then_published(host: Host) -> None:
+    assert (await host.accept()).result == "applied"
+    assert host.sidecar.saves == 1
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+    assert host.lines.written == [1]
+
+
+async def test_after_a_failed_save_the_message_is_not_there_and_its_repeat_has_one_effect(host: Host) -> None:
+    host.sidecar.failing_saves = 1
+    with pytest.raises(DaprUnavailable):
+        await host.accept("one", 1)
+    assert host.topics.events == []
+    assert (await host.accept("two", 2)).seq == 1
+    assert (await host.accept("one", 1)).result == "applied"
+    texts = [plain_text(line.content) for line in host.stored().session.history]  # pyright: ignore[reportOptionalMemberAccess]
+    assert texts == ["two", "one"]
+
+
+async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Host) -> None:
+    host.topics.failing = {"turns"}
+    await host.accept()
+    host.topics.failing = set()
+    host.restart()
+    assert (await host.accept()).result == "duplicate"
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+
+
+async def test_what_cannot_be_published_is_published_by_a_reminder_soon(host: Host) -> None:
+    host.topics.failing = {"turns"}
+    await host.accept()
+    assert [reminder["dueTime"] for reminder in host.sidecar.reminders] == ["2000ms"]
+    host.topics.failing = set()
+    await host.tick()
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+
+
+async def test_neither_published_nor_reminded_is_an_error_for_the_caller(host: Host) -> None:
+    host.topics.failing = {"turns"}
+    host.sidecar.failing_reminders = 1
+    with pytest.raises(DaprUnavailable):
+        await host.accept()
+
+
+async def test_one_batch_is_out_at_a_time(host: Host) -> None:
+    await host.accept("one", 1)
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "first"))
+    await host.accept("two", 2)
+    await host.reply(reply("P1.1", "P1.1.t2", 1, "second"))
+    assert host.topics.batches() == [["first"]]
+    await host.settle("P1.1.2")
+    assert host.topics.batches() == [["first"], ["second"]]
+
+
+async def test_a_report_of_an_earlier_batch_does_not_let_the_next_overtake(host: Host) -> None:
+    await host.accept("one", 1)
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "first"))
+    await host.settle("P1.1.2")
+    await host.accept("two", 2)
+    await host.reply(reply("P1.1", "P1.1.t2", 1, "second"))
+    await host.accept("three", 3)
+    await host.reply(reply("P1.1", "P1.1.t3", 1, "third"))
+    await host.settle("P1.1.2")
+    assert host.topics.batches() == [["first"], ["second"]]
+
+
+async def test_unsettled_messages_go_out_again_after_a_death(host: Host) -> None:
+    await host.accept()
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "first"))
+    host.restart()
+    await host.tick()
+    assert host.topics.batches() == [["first"], ["first"]]
+
+
+async def test_an_unforeseen_failure_is_said_and_leaves_nothing_half_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.sessions.domain.Step._open_turn", broken)
+        assert (await host.accept("one", 1)).result == "failed"
+        patched.setattr("services.sessions.domain.Step.tick", broken)
+        with pytest.raises(TickFailed):
+            await host.tick()
+    assert host.sidecar.state == {}
+    assert (await host.accept("two", 2)).seq == 1
+
+
+async def test_another_tenants_message_is_rejected(host: Host) -> None:
+    foreign = inbound().model_copy(update={"tenant": "globex"})
+    assert from_json(LaneAnswer, await host.actor.accept(to_json(foreign))).result == "rejected"
+    assert host.sidecar.state == {}
+
+
+async def test_behind_a_new_sidecar_memory_is_not_believed(host: Host) -> None:
+    """The lane may have lived in another process while this one's sidecar was away."""
+    await host.accept("one", 1)
+    elsewhere = host.new_actor()
+    await elsewhere.accept(to_json(inbound("two", number=2)))
+    SessionActor.sidecar_starts += 1
+    assert (await host.accept("three", 3)).seq == 3
+    assert (await host.accept("two", 2)).result == "duplicate"
+
+
+async def test_applied_ids_are_kept_in_buckets_and_loaded_again(host: Host) -> None:
+    for number in range(70):
+        await host.accept(str(number), number)
+    assert sorted(host.sidecar.state) == ["applied-1", LANE_KEY]
+    host.restart()
+    assert (await host.accept("0", 0)).result == "duplicate"
+    assert (await host.accept("69", 69)).result == "duplicate"
