@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -11,8 +11,10 @@ import pytest_asyncio
 
 from m2n.clock import now
 from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionFacts, Turn
-from m2n.message import Address, Author, TextContent
+from m2n.message import Address, Author, Identity, Inbound, TextContent
+from m2n.serialization import to_json
 from tests.stack.tenant_documents import tenant_document, unused_id
+from tests.stack.world import eventually
 
 pytestmark = pytest.mark.stack
 CONVERSATIONS = "/v1/desk/conversations"
@@ -27,6 +29,8 @@ class Desk:
     api: httpx.AsyncClient
     agent: dict[str, str]
     sidecar: dict[str, str]
+    lanes: str
+    to_lanes: dict[str, str]
 
     def turn(self, session: str, *texts: str, first_seq: int = 1, epoch: int = 1, number: int = 1) -> Turn:
         lines = tuple(customer_line(first_seq + at, text) for at, text in enumerate(texts))
@@ -80,8 +84,39 @@ class Desk:
         await self.bring(self.turn(session, *(texts or ("a human please",))))
         return f"{session}:1"
 
+    async def says(self, profile: str, text: str) -> None:
+        """A customer's message, given to the lane itself."""
+        message = Inbound(
+            tenant=self.tenant,
+            address=Address(connection=f"{self.tenant}-web", channel="webchat", to="+15550100077"),
+            vendor_message_id=unused_id("m"),
+            identities=(Identity(scheme="web_visitor", value=profile),),
+            content=TextContent(text=text),
+            received_at=now(),
+            display_name="Ada",
+        )
+        path = f"{self.lanes}/v1.0/actors/SessionActor/{self.tenant}:{profile}/method/accept"
+        answer = await self.api.post(path, content=to_json(message), headers=self.to_lanes)
+        assert answer.json()["result"] == "applied"
+
+    async def handed_over(self, *said: str) -> str:
+        """A conversation that the lane gave to the desk, as the tenant pins everything to humans; it waits."""
+        profile = unused_id("p")
+        conversation = f"{profile}.1:2"
+        for text in said or ("a human please",):
+            await self.says(profile, text)
+            await self.shows(conversation, text)
+        return conversation
+
+    async def shows(self, conversation: str, text: str) -> None:
+        async def look() -> bool:
+            answer = await self.api.get(f"{CONVERSATIONS}/{conversation}", headers=self.agent)
+            return answer.status_code == 200 and text in texts(answer.json())
+
+        await eventually(look)
+
     async def active(self) -> str:
-        conversation = await self.waiting()
+        conversation = await self.handed_over()
         assert (await self.call(conversation, "accept", agent="Grace")).status_code == 200
         return conversation
 
@@ -94,10 +129,15 @@ async def open_desk(stack: Any, client: httpx.AsyncClient, role: str = "agent") 
     """A new tenant and a key of it that the desk knows."""
     tenant, admin = unused_id(), bearer(stack.admin_key)
     async with httpx.AsyncClient(base_url=stack.url("tenants"), headers=admin, timeout=20) as tenants:
-        made = await tenants.put(f"/v1/tenants/{tenant}", json=tenant_document(tenant))
+        document = tenant_document(tenant)
+        document["rules"]["pin"] = "human"
+        made = await tenants.put(f"/v1/tenants/{tenant}", json=document)
         assert made.status_code == 201, made.text
         key = (await tenants.post(f"/v1/tenants/{tenant}/api-keys", json={"id": "desk", "role": role})).json()["key"]
-    return await usable(Desk(tenant, client, bearer(key), {"dapr-api-token": stack.app_token("handover-desk")}))
+    sidecar = {"dapr-api-token": stack.app_token("handover-desk")}
+    to_lanes = {"dapr-api-token": stack.sidecar_token("handover-desk")}
+    lanes = stack.sidecar_url("handover-desk")
+    return await usable(Desk(tenant, client, bearer(key), sidecar, lanes, to_lanes))
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -129,18 +169,18 @@ def texts(conversation: dict[str, Any]) -> list[str]:
 
 
 async def test_a_conversation_from_waiting_to_closed(desk: Desk) -> None:
-    conversation = await desk.waiting("hello", "a human please")
+    conversation = await desk.handed_over("hello", "a human please")
     (listed,) = (await desk.listed("waiting"))["conversations"]
     assert listed["id"] == conversation
-    assert (listed["reason"], listed["display_name"]) == ("customer_asked", "Ada")
+    assert (listed["reason"], listed["display_name"]) == ("pinned", "Ada")
     assert listed["last_line"]["content"]["text"] == "a human please"
 
     accepted = await desk.call(conversation, "accept", agent="Grace")
     assert (accepted.status_code, accepted.json()["status"]) == (200, "active")
     assert (await desk.call(conversation, "messages", id="m1", text="Hello Ada")).status_code == 200
     assert (await desk.call(conversation, "notes", text="knows us")).status_code == 200
-    session = conversation.removesuffix(":1")
-    await desk.bring(desk.turn(session, "thanks", first_seq=3, number=2))
+    await desk.says(conversation.removesuffix(".1:2"), "thanks")
+    await desk.shows(conversation, "thanks")
     assert (await desk.call(conversation, "end")).status_code == 200
 
     read = await desk.read(conversation)
@@ -160,7 +200,7 @@ async def test_lines_that_come_again_or_at_once_are_kept_once(desk: Desk) -> Non
 
 
 async def test_of_many_agents_one_gets_it(desk: Desk) -> None:
-    conversation = await desk.waiting()
+    conversation = await desk.handed_over()
     names = [f"Agent {number}" for number in range(10)]
     answers = await asyncio.gather(*(desk.call(conversation, "accept", agent=name) for name in names))
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 9]
@@ -171,7 +211,7 @@ async def test_of_many_agents_one_gets_it(desk: Desk) -> None:
 
 
 async def test_only_the_agent_who_accepted_writes(desk: Desk) -> None:
-    conversation = await desk.waiting()
+    conversation = await desk.handed_over()
     early = await desk.call(conversation, "messages", id="m0", text="Hello")
     assert (early.status_code, "accept it first" in early.text) == (409, True)
     await desk.call(conversation, "accept", agent="Grace")
@@ -261,10 +301,10 @@ async def test_a_supervisor_may_end_what_another_key_accepted(stack: Any, client
     async with httpx.AsyncClient(base_url=stack.url("tenants"), headers=admin) as tenants:
         path = f"/v1/tenants/{desk.tenant}/api-keys"
         key = (await tenants.post(path, json={"id": "agent-2", "role": "agent"})).json()["key"]
-    second = await usable(Desk(desk.tenant, client, bearer(key), desk.sidecar))
+    second = await usable(replace(desk, agent=bearer(key)))
     assert (await second.call(conversation, "messages", id="m1", text="x", agent="Grace")).status_code == 409
     assert (await second.call(conversation, "end")).status_code == 409
-    mine = await second.waiting()
+    mine = await second.handed_over()
     assert (await second.call(mine, "accept", agent="Linus")).status_code == 200
     assert (await desk.call(mine, "end")).status_code == 200
 
@@ -300,9 +340,17 @@ async def test_bad_messages_are_refused_with_the_field(desk: Desk, body: dict[st
 
 async def test_words_that_a_database_could_take_for_its_own(desk: Desk) -> None:
     said = ["$lines", '{"$gt": ""}', "5h", "null", "🚲 שלום", "a\x00b"]
-    conversation = await desk.waiting(*said)
+    conversation = await desk.handed_over(*said)
     await desk.call(conversation, "accept", agent="$agent")
     await desk.call(conversation, "messages", id="m1", text="$status")
     read = await desk.read(conversation)
     assert texts(read) == [*said, "$status"]
     assert read["agent"] == "$agent"
+
+
+async def test_an_agent_is_told_when_the_lane_has_moved_on(desk: Desk) -> None:
+    """The desk still shows the conversation, but the session is not the human side's any more."""
+    conversation = await desk.waiting()
+    answer = await desk.call(conversation, "accept", agent="Grace")
+    assert (answer.status_code, "not the desk's any more" in answer.text) == (409, True)
+    assert (await desk.read(conversation))["status"] == "closed"

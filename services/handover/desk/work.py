@@ -3,7 +3,7 @@
 from m2n.api_errors import ApiError
 from m2n.clock import Clock, now
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.events import Reply
+from m2n.events import DeskNotice, Reply
 from m2n.lanes import LaneFault, LaneRefused
 from m2n.message import plain_text
 from services.handover.desk.adapter import Publish
@@ -85,10 +85,22 @@ class AgentWork:
         try:
             await self._publish(reply)
         except LaneRefused as refused:
+            await self._conversations.close_by_lane(self._moved_on(reply))
             raise ApiError(409, f"the conversation is not the desk's any more: {refused}") from refused
         except (DaprUnavailable, NotTaken, LaneFault) as failed:
             text = "it is stored, but could not be passed on yet; repeat the same call, it takes effect once"
             raise ApiError(503, text, headers={"retry-after": "1"}) from failed
+
+    def _moved_on(self, reply: Reply) -> DeskNotice:
+        """What the desk would have heard, had a notice of the lane's not been lost."""
+        return DeskNotice(
+            id=f"{reply.session_id}.{reply.epoch}.refused",
+            tenant=reply.tenant,
+            session_id=reply.session_id,
+            epoch=reply.epoch,
+            what="cancelled",
+            at=self._clock(),
+        )
 
 
 def _said_before(conversation: Conversation, agent: Agent, line: DeskLine) -> DeskLine:
