@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aioboto3
 import httpx
 import orjson
 import pytest
@@ -344,3 +345,57 @@ async def test_redis_that_comes_back_empty_loses_nothing(world: World, redis: Re
     await redis.flushall()
     await asyncio.to_thread(world.stack.start_part, "nlp-builtin")
     assert await customer.hears(1, limit_s=60) == ["answer 1"]
+
+
+async def test_while_the_queue_is_away_the_vendor_is_asked_to_come_again(world: World) -> None:
+    customer = world.customer(await world.make_tenant())
+    assert await customer.asks("opening hours") == ["Always."]
+    form = customer.form("opening hours")
+    await asyncio.to_thread(world.stack.stop_part, "sqs")
+    try:
+        answer = await customer.posts(form)
+        assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    finally:
+        await asyncio.to_thread(world.stack.start_part, "sqs")
+    assert (await customer.posts(form)).status_code == 200
+    assert await customer.hears() == ["Always."]
+
+
+async def test_poison_goes_to_the_dead_letter_queue_and_the_lane_goes_on(world: World) -> None:
+    session = aioboto3.Session(region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
+    marker = secrets.token_hex(8)
+    opened: Any = session.client("sqs", endpoint_url=world.stack.sqs_endpoint)
+    async with opened as sqs:
+        queue = (await sqs.get_queue_url(QueueName=world.stack.sqs_queue))["QueueUrl"]
+        dead = (await sqs.get_queue_url(QueueName="m2n-inbound-dlq.fifo"))["QueueUrl"]
+        body = {"MessageBody": marker, "MessageGroupId": marker, "MessageDeduplicationId": marker}
+        await sqs.send_message(QueueUrl=queue, **body)
+
+        async def set_aside() -> dict[str, Any] | None:
+            found = await sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=1, MessageAttributeNames=["All"])
+            return next((m for m in found.get("Messages", []) if m["Body"] == marker), None)
+
+        letter = await eventually(set_aside)
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("rejected")
+    customer = world.customer(await world.make_tenant())
+    assert await customer.asks("opening hours") == ["Always."]
+
+
+async def test_no_log_holds_a_customers_words_number_or_a_secret(world: World) -> None:
+    rules = {"handover": {"phrases": {"en": ["real person"]}}}
+    line = await world.make_tenant(rules=rules)
+    customer = world.customer(line)
+    canary = f"zebra{secrets.token_hex(8)}"
+    await customer.asks(f"{canary} opening hours")
+    await _fault(world, status=400, code=63016)
+    await customer.says(f"real person {canary}")
+    agent = await world.agent(line.tenant)
+    conversation = (await agent.waiting())["id"]
+    await agent.does(conversation, "accept", agent="Ada")
+    await agent.does(conversation, "messages", id="m1", text=f"{canary} from Ada")
+    assert f"{canary} from Ada" in await customer.hears(2)
+    private = [canary, customer.phone.removeprefix("+"), line.token, world.stack.admin_key]
+    private += [world.stack.app_token("sessions"), world.stack.sidecar_token("sessions")]
+    for log in sorted((world.stack.data_dir / "logs").glob("*.log")):
+        text = log.read_text(errors="replace")
+        assert [secret for secret in private if secret in text] == [], log.name
