@@ -49,9 +49,14 @@ class DaprClient:
         await self._http.aclose()
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Any call below /v1.0; raises DaprUnavailable, returns 2xx, 3xx and 4xx answers."""
+        """Any call below /v1.0; raises DaprUnavailable, and NotTaken for a path that no URL can have.
+
+        Returns 2xx, 3xx and 4xx answers.
+        """
         try:
             answer = await self._http.request(method, path, **options)
+        except httpx.InvalidURL as bad:
+            raise NotTaken(400, f"{method}: the path cannot stand in a URL") from bad
         except httpx.HTTPError as broken:
             raise DaprUnavailable(f"{method} {path}: {type(broken).__name__}") from broken
         if answer.status_code >= 500:

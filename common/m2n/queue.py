@@ -3,6 +3,7 @@
 Dapr's SQS components cannot carry a message group per customer, so the queue is used directly.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,10 +22,16 @@ VISIBILITY_S = 30
 BACKSTOP_RECEIVES = 50
 """SQS's own redrive: catches a message that kills every process that takes it."""
 BATCH = 10
+SEND_WITHIN_S = 3.0
+"""Vendors wait for an answer; after this they are asked to come again."""
 
 
 class QueueUnavailable(Exception):
     """SQS did not take or give; trying again may help."""
+
+
+class ReceiptGone(Exception):
+    """A message was held for too long: SQS gives it, and what came after it in its group, again."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,11 @@ class InboundQueue:
         for start in range(0, len(messages), BATCH):
             part = messages[start : start + BATCH]
             entries = [_entry(str(number), message) for number, message in enumerate(part)]
-            answer = await self._call("send_message_batch", QueueUrl=self._url, Entries=entries)
+            try:
+                async with asyncio.timeout(SEND_WITHIN_S):
+                    answer = await self._call("send_message_batch", QueueUrl=self._url, Entries=entries)
+            except TimeoutError as late:
+                raise QueueUnavailable(f"no answer within {SEND_WITHIN_S:g} s") from late
             if answer.get("Failed"):
                 raise QueueUnavailable(f"{len(answer['Failed'])} of {len(part)} messages were not taken")
 
@@ -65,7 +76,16 @@ class InboundQueue:
         return [_received(message) for message in answer.get("Messages", [])]
 
     async def delete(self, message: Received) -> None:
-        await self._call("delete_message", QueueUrl=self._url, ReceiptHandle=message.receipt)
+        """Raises ReceiptGone, too (SQS: ReceiptHandleIsInvalid, InvalidParameterValue)."""
+        try:
+            await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+        except ClientError as refused:
+            code = refused.response.get("Error", {}).get("Code", "")
+            if code.rpartition(".")[2] in ("ReceiptHandleIsInvalid", "InvalidParameterValue"):
+                raise ReceiptGone from refused
+            raise QueueUnavailable(f"delete_message: {code}") from refused
+        except (BotoCoreError, OSError) as failed:
+            raise QueueUnavailable(f"delete_message: {type(failed).__name__}") from failed
 
     async def keep_invisible(self, messages: Sequence[Received], seconds: int = VISIBILITY_S) -> None:
         entries = [

@@ -128,12 +128,10 @@ def _to_engine(session: SessionFacts, tenant: Tenant, because: str = "") -> Deci
 
 
 def _human_wanted(turn: Turn, tenant: Tenant) -> HandOver | None:
-    if tenant.rules.pin == "bot":
+    if tenant.rules.pin == "bot" or turn.returned:
         return None
     if tenant.rules.pin == "human":
         return HandOver(HandoverReason.PINNED, "the tenant pins every conversation to a human")
-    if turn.returned:
-        return None
     words = " ".join(_plain(plain_text(line.content)) for line in turn.lines if line.author is Author.CUSTOMER)
     for language, phrases in tenant.rules.handover.phrases.items():
         for phrase in phrases:

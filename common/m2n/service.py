@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -126,19 +126,13 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         self.app.add_api_route(f"/events/{dead_letter_topic(self.name)}", self._take_dead_letter, methods=["POST"])
-        opened: list[AbstractAsyncContextManager[Any]] = []
-        try:
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(self.dapr.close)
+            opened.push_async_callback(self._dead_letters.close)
             for resource in self._resources:
-                context = resource()
-                await context.__aenter__()
-                opened.append(context)
+                await opened.enter_async_context(resource())
             log().info("started")
             yield
-        finally:
-            for context in reversed(opened):
-                await context.__aexit__(None, None, None)
-            await self._dead_letters.close()
-            await self.dapr.close()
 
 
 def _status(word: str) -> Response:

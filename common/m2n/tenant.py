@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from m2n.texts import SystemTexts
 
+SLUG = r"^[a-z0-9][a-z0-9-]{1,62}$"
 Slug = Annotated[
     str,
-    Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$", description="lower-case letters, digits, hyphens; 2 to 63"),
+    Field(pattern=SLUG, description="lower-case letters, digits, hyphens; 2 to 63"),
 ]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="BCP 47: 'en', 'de', 'pt-BR'")]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

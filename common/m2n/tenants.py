@@ -5,20 +5,37 @@ by version, which costs one small request.
 """
 
 import asyncio
+import math
+import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from pydantic import Field
+import httpx
+from pydantic import BaseModel, Field, ValidationError
 
 from m2n.dapr import DaprClient, DaprUnavailable
 from m2n.message import Model
 from m2n.serialization import from_json
 from m2n.telemetry import log
-from m2n.tenant import Connection, TenantSnapshot
+from m2n.tenant import SLUG, Connection, TenantSnapshot
 
+M = TypeVar("M", bound=BaseModel)
+V = TypeVar("V")
+Found = tuple[TenantSnapshot, Connection]
+Read = Callable[[str], Awaitable[TenantSnapshot]]
 FRESH_S = 5.0
+"""A copy older than this is asked for again behind its use; also the pause after a try that failed."""
+MUST_ASK_S = 30.0
+"""A copy older than this is asked for again before its use."""
+PATIENCE_S = 2.0
+"""An old copy is used when the tenants service takes longer than this."""
 MISSING_S = 2.0
+"""A connection that does not exist is asked for again after this."""
 SECRET_S = 60.0
+MAX_REMEMBERED = 10_000
+"""Connection ids that are remembered with their owner, and as missing."""
 
 
 class UnknownTenant(LookupError):
@@ -39,13 +56,22 @@ class ConnectionOwner(Model):
 class _Copy:
     snapshot: TenantSnapshot
     read_at: float
+    failed_at: float = -math.inf
+    """When it was asked for in vain; monotonic, like ``read_at``."""
+
+    def must_ask(self) -> bool:
+        now = time.monotonic()
+        return now - self.read_at > MUST_ASK_S and now - self.failed_at > FRESH_S
+
+    def should_ask(self) -> bool:
+        return time.monotonic() - self.read_at > FRESH_S
 
 
 @dataclass
 class TenantDirectory:
     """Cached look-ups of tenants, connections and secrets.
 
-    Look-ups raise UnknownTenant or UnknownConnection, and DaprUnavailable only when nothing is cached.
+    Look-ups raise UnknownTenant or UnknownConnection, and DaprUnavailable only for what is not in a copy.
     """
 
     dapr: DaprClient
@@ -58,19 +84,48 @@ class TenantDirectory:
     async def tenant(self, tenant_id: str) -> TenantSnapshot:
         copy = self._tenants.get(tenant_id)
         if copy is None:
-            return await self._refresh(tenant_id)
-        if time.monotonic() - copy.read_at > FRESH_S:
-            self._refresh(tenant_id).add_done_callback(_say_failure)
+            return await self._newest(tenant_id)
+        if copy.must_ask():
+            return await self._newest_in_time(tenant_id, copy)
+        if copy.should_ask():
+            self._refresh(tenant_id)
         return copy.snapshot
 
-    async def connection(self, connection_id: str) -> tuple[TenantSnapshot, Connection]:
-        owner = self._owners.get(connection_id) or await self._find_owner(connection_id)
-        snapshot = await self.tenant(owner)
-        found = snapshot.tenant.connection(connection_id)
+    async def connection(self, connection_id: str) -> Found:
+        """The connection and its tenant. Raises UnknownConnection, also for what cannot be an id at all."""
+        if not re.fullmatch(SLUG, connection_id):
+            raise UnknownConnection(connection_id)
+        found = await self._at_known_owner(connection_id) or await self._at_owner(connection_id)
+        if found is None:
+            _remember(self._missing, connection_id, time.monotonic())
+            raise UnknownConnection(connection_id)
+        return found
+
+    async def _at_known_owner(self, connection_id: str) -> Found | None:
+        """None, and the owner forgotten, when that tenant is gone or has the connection no more."""
+        owner = self._owners.get(connection_id)
+        found = await self._connection_of(self.tenant, owner, connection_id) if owner else None
         if found is None:
             self._owners.pop(connection_id, None)
-            raise UnknownConnection(connection_id)
-        return snapshot, found
+        return found
+
+    async def _at_owner(self, connection_id: str) -> Found | None:
+        """A copy without the connection that the tenant is said to have is too old, so a newer one is looked at."""
+        owner = await self._find_owner(connection_id)
+        found = await self._connection_of(self.tenant, owner, connection_id)
+        if found is None and owner in self._tenants:
+            found = await self._connection_of(self._newest, owner, connection_id)
+        if found:
+            _remember(self._owners, connection_id, owner)
+        return found
+
+    async def _connection_of(self, read: Read, tenant_id: str, connection_id: str) -> Found | None:
+        try:
+            snapshot = await read(tenant_id)
+        except UnknownTenant:
+            return None
+        found = snapshot.tenant.connection(connection_id)
+        return (snapshot, found) if found else None
 
     async def secrets(self, connection: Connection) -> dict[str, str]:
         """The connection's secrets by their name in it. Raises NotTaken for one that the store does not have."""
@@ -80,7 +135,20 @@ class TenantDirectory:
         """A change was announced: read the tenant anew, if it is kept here at all."""
         if tenant_id in self._tenants:
             self._secrets.clear()
-            await self._refresh(tenant_id)
+            await self._newest(tenant_id)
+
+    async def _newest(self, tenant_id: str) -> TenantSnapshot:
+        """One that stops waiting does not stop the others: they share the request."""
+        return await asyncio.shield(self._refresh(tenant_id))
+
+    async def _newest_in_time(self, tenant_id: str, copy: _Copy) -> TenantSnapshot:
+        """The copy when the tenants service does not answer: work goes on without it."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._newest(tenant_id)
+        except (DaprUnavailable, TimeoutError):
+            copy.failed_at = time.monotonic()
+            return copy.snapshot
 
     def _refresh(self, tenant_id: str) -> asyncio.Task[TenantSnapshot]:
         running = self._refreshing.get(tenant_id)
@@ -88,6 +156,7 @@ class TenantDirectory:
             running = asyncio.create_task(self._read(tenant_id))
             self._refreshing[tenant_id] = running
             running.add_done_callback(lambda _: self._refreshing.pop(tenant_id, None))
+            running.add_done_callback(_say_failure)
         return running
 
     async def _read(self, tenant_id: str) -> TenantSnapshot:
@@ -97,28 +166,21 @@ class TenantDirectory:
         if answer.status_code == 304 and copy:
             copy.read_at = time.monotonic()
             return copy.snapshot
-        if answer.status_code != 200:
+        if answer.status_code == 404:
             self._tenants.pop(tenant_id, None)
             raise UnknownTenant(tenant_id)
-        snapshot = from_json(TenantSnapshot, answer.content)
+        snapshot = _content(TenantSnapshot, answer)
         self._tenants[tenant_id] = _Copy(snapshot, time.monotonic())
         return snapshot
 
     async def _find_owner(self, connection_id: str) -> str:
-        if time.monotonic() - self._missing.get(connection_id, -MISSING_S) < MISSING_S:
+        if time.monotonic() - self._missing.get(connection_id, -math.inf) < MISSING_S:
             raise UnknownConnection(connection_id)
         answer = await self.dapr.invoke("tenants", "GET", f"/internal/connections/{connection_id}")
-        if answer.status_code != 200:
-            self._remember_missing(connection_id)
+        if answer.status_code == 404:
+            _remember(self._missing, connection_id, time.monotonic())
             raise UnknownConnection(connection_id)
-        owner = from_json(ConnectionOwner, answer.content).tenant
-        self._owners[connection_id] = owner
-        return owner
-
-    def _remember_missing(self, connection_id: str) -> None:
-        if len(self._missing) >= 10_000:
-            self._missing.clear()
-        self._missing[connection_id] = time.monotonic()
+        return _content(ConnectionOwner, answer).tenant
 
     async def _secret(self, store: str, key: str) -> str:
         kept = self._secrets.get((store, key))
@@ -132,6 +194,23 @@ class TenantDirectory:
             raise
         self._secrets[store, key] = (value, time.monotonic())
         return value
+
+
+def _content(kind: type[M], answer: httpx.Response) -> M:
+    """Raises DaprUnavailable for any other answer: it says nothing about the tenant, so a copy stays."""
+    if answer.status_code != 200:
+        raise DaprUnavailable(f"the tenants service answered {answer.status_code}")
+    try:
+        return from_json(kind, answer.content)
+    except ValidationError as unreadable:
+        raise DaprUnavailable(f"the tenants service's {kind.__name__} is not readable here") from unreadable
+
+
+def _remember(entries: dict[str, V], key: str, value: V) -> None:
+    """Anybody can ask for any id, so the memory is bounded; what is forgotten is asked for again."""
+    if key not in entries and len(entries) >= MAX_REMEMBERED:
+        entries.clear()
+    entries[key] = value
 
 
 def _say_failure(task: asyncio.Task[TenantSnapshot]) -> None:

@@ -35,7 +35,7 @@ def setup() -> None:
 @app.command()
 def up(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Start the stack, play the demo, and stay until Ctrl-C."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _as_ctrl_c)
     exit_on_problem(lambda: _up(data_dir))
 

@@ -33,6 +33,7 @@ class Script:
     tenant: str
     title: str
     sender: str
+    name: str
     country: str
     agent: str
     before: tuple[str, ...]
@@ -46,6 +47,7 @@ SCRIPTS = (
         tenant="acme-bikes",
         title="Acme Bikes, in English",
         sender="whatsapp:+15550100001",
+        name="Robin",
         country="+1555",
         agent="Ada",
         before=("Hi", "how much is an e-bike for a day?", "I would like to talk to a real person"),
@@ -59,6 +61,7 @@ SCRIPTS = (
         tenant="nordlicht",
         title="Bäckerei Nordlicht, auf Deutsch",
         sender="whatsapp:+4915550200001",
+        name="Frau Petersen",
         country="+491555",
         agent="Jonte",
         before=("Moin", "Wann haben Sie geöffnet?", "Kann ich bitte mit einem Mitarbeiter sprechen?"),
@@ -122,7 +125,9 @@ class _Performance:
         """Send as the customer; the time in nanoseconds at which the vendor was told."""
         path = f"/control/whatsapp/customers/{self._customer_phone}/messages"
         written_at = time.time_ns()
-        answer = self._simulator.post(path, json={"to": self._script.sender, "body": text})
+        answer = self._simulator.post(
+            path, json={"to": self._script.sender, "body": text, "profile_name": self._script.name}
+        )
         answer.raise_for_status()
         posted = answer.json()
         if posted["status"] != 200:

@@ -5,6 +5,8 @@ vendor may have the message, so after the lease it is ``uncertain`` (or sent aga
 once); after the result, the result is told again.
 """
 
+import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +22,7 @@ from m2n.message import Model, Moment, VendorError
 from m2n.telemetry import log
 
 CALL_S = 10.0
+"""A whole call takes no longer, whatever its parts take."""
 LEASE = timedelta(seconds=CALL_S + 2)
 """Longer than a call can take: after it, nobody is sending the message any more."""
 KEPT_S = 9 * 86_400
@@ -30,6 +33,8 @@ class SentRecord(Model):
     """What is known of one call: an intent with its lease, later its outcome."""
 
     until: Moment
+    by: str = ""
+    """Names the try that wrote the intent."""
     outcome: Outcome | None = None
     vendor_message_id: str | None = None
     error: VendorError | None = None
@@ -62,17 +67,30 @@ class Sender:
 
     async def send(self, key: str, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> Sent:
         """Make the call unless it was made. Raises DaprUnavailable when intent cannot be written: nothing was sent."""
-        intent = SentRecord(until=self.now() + LEASE)
-        if not await self.store.create_state(key, intent, KEPT_S):
+        intent = self._intent()
+        if not await self._claim(key, intent):
             known = await self._known(key, call)
             if known is not None:
                 return known
-            intent = SentRecord(until=self.now() + LEASE)
+            intent = self._intent()
             await self.store.put_state(key, intent, KEPT_S)
         if self.now() >= intent.until:
             return InProgress()
         outcome = await self._call(call, read)
         return await self._record(key, intent, outcome)
+
+    def _intent(self) -> SentRecord:
+        return SentRecord(until=self.now() + LEASE, by=secrets.token_hex(8))
+
+    async def _claim(self, key: str, intent: SentRecord) -> bool:
+        """Write the intent unless there is one. When the answer is lost, it may stand there all the same: look."""
+        try:
+            return await self.store.create_state(key, intent, KEPT_S)
+        except DaprUnavailable:
+            found = await self.store.get_state(key, SentRecord)
+            if found is None or found.by != intent.by:
+                raise
+            return True
 
     async def _known(self, key: str, call: VendorCall) -> Sent | None:
         """What an earlier try left; None when the call may be made (again)."""
@@ -90,10 +108,12 @@ class Sender:
 
     async def _call(self, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> CallOutcome:
         try:
-            return read(await self.transport(call))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, DaprUnavailable) as failed:
+            async with asyncio.timeout(CALL_S):
+                answer = await self.transport(call)
+            return read(answer)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as failed:
             return Retry(VendorError(code="m2n-unreachable", reason=type(failed).__name__))
-        except httpx.HTTPError as failed:
+        except (httpx.HTTPError, DaprUnavailable, NotTaken, TimeoutError) as failed:
             error = VendorError(code="m2n-no-answer", reason=type(failed).__name__)
             return Retry(error) if call.repeatable else Uncertain(error)
 

@@ -22,8 +22,10 @@ async def deliver(message: Inbound) -> LaneAnswer:
     try:
         profile_id = await profiles.profile_of(message)
         return await call_lane(service.dapr, message.tenant, profile_id, "accept", message)
-    except (DaprUnavailable, NotTaken) as failed:
+    except DaprUnavailable as failed:
         raise Passing(str(failed)) from failed
+    except NotTaken as refused:
+        return LaneAnswer(result="failed", why=str(refused))
 
 
 async def receive() -> None:

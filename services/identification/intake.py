@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from m2n import clock
 from m2n.lanes import LaneAnswer
 from m2n.message import Hop, Inbound
-from m2n.queue import VISIBILITY_S, InboundQueue, QueueUnavailable, Received
+from m2n.queue import VISIBILITY_S, InboundQueue, QueueUnavailable, ReceiptGone, Received
 from m2n.serialization import from_json
-from m2n.telemetry import DEAD_LETTERS, log
+from m2n.telemetry import DEAD_LETTERS, log, where
 
 GROUPS_AT_ONCE = 64
 RECEIVERS = 4
@@ -75,10 +75,11 @@ class Intake:
         left = list(group)
         heartbeat = asyncio.create_task(self._extend(left))
         try:
-            async with self._room:
-                while left:
-                    await self._finish(left[0])
-                    left.pop(0)
+            while left:
+                await self._finish(left[0])
+                left.pop(0)
+        except ReceiptGone:
+            log().warning("receipt has run out, the queue gives the rest again", message=left[0].message_id)
         except asyncio.CancelledError:
             await self._give_back(left)
             raise
@@ -90,7 +91,8 @@ class Intake:
         tries = attempt = 0
         while True:
             try:
-                reason = await self._try(message)
+                async with self._room:
+                    reason = await self._try(message)
                 if reason is None:
                     return await self._queue.delete(message)
                 tries += 1
@@ -108,7 +110,13 @@ class Intake:
         except ValidationError:
             return "rejected: not a message in the common format"
         hop = Hop(service="identification", did="taken from the queue", at=clock.now())
-        answer = await self._deliver(inbound.model_copy(update={"trail": (*inbound.trail, hop)}))
+        try:
+            answer = await self._deliver(inbound.model_copy(update={"trail": (*inbound.trail, hop)}))
+        except Passing:
+            raise
+        except Exception as failed:
+            log().error("message could not be brought to its lane", error=type(failed).__name__, where=where(failed))
+            return f"failed: {type(failed).__name__}"
         return f"{answer.result} by the lane: {answer.why}" if answer.at_fault else None
 
     async def _set_aside(self, message: Received, reason: str, tries: int) -> None:

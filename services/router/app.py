@@ -22,7 +22,11 @@ async def turns(turn: Turn) -> None:
         return await _reply(turn, Action.FAILED, "the tenant is not known any more")
     decision = route(turn, tenant, clock.now())
     log().info(
-        "routed", tenant=tenant.id, turn=turn.id, to=type(decision).__name__, why=decision.because.split(" phrase ")[0]
+        "routed",
+        tenant=tenant.id,
+        turn=turn.id,
+        decision=type(decision).__name__,
+        why=decision.because.split(" phrase ")[0],
     )
     await _carry_out(turn, decision, tenant)
 

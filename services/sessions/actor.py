@@ -8,11 +8,11 @@ when nobody repeats, the lane's reminder does.
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from dapr.actor import Actor, ActorInterface, Remindable, actormethod
 from dapr.actor.runtime.failure_policy import ActorReminderFailurePolicy
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 
 from m2n import clock
@@ -23,16 +23,21 @@ from m2n.message import Inbound, Model
 from m2n.serialization import from_json, from_state, to_json, to_state
 from m2n.telemetry import log, where
 from m2n.tenant import Tenant
-from m2n.tenants import TenantDirectory
+from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain
 from services.sessions.lane import Lane
-from services.sessions.ports import Ports, Published
+from services.sessions.ports import BATCH, Ports, Published
 
 LANE_KEY = "lane"
 REMINDER = "due"
 REPUBLISH_AFTER = timedelta(seconds=10)
 AGAIN_SOON = timedelta(seconds=2)
+TICK_AGAIN_AT_MOST = timedelta(minutes=5)
+OVERDUE = timedelta(seconds=30)
+"""A reminder that has not fired by so much is believed to be lost."""
+SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
+M = TypeVar("M", bound=BaseModel)
 
 
 class Bucket(Model):
@@ -67,7 +72,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._seen: frozenset[str] = frozenset()
         self._published = Published()
         self._armed_for: datetime | None = None
-        self._arming: set[asyncio.Task[None]] = set()
+        self._arming: asyncio.Task[None] | None = None
+        self._failed_ticks = 0
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -88,12 +94,18 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         period: timedelta | None = None,
         ttl: timedelta | None = None,
     ) -> None:
+        """A tick that fails for a fault of the lane's own comes again later and later, not in a tight loop."""
         answer = from_json(LaneAnswer, await self._turn(self._tick))
-        if answer.result != "ticked":
-            raise TickFailed(answer.why)
+        if answer.result == "ticked":
+            self._failed_ticks = 0
+            return
+        self._failed_ticks += 1
+        wait = min(AGAIN_SOON * 2 ** min(self._failed_ticks, 10), TICK_AGAIN_AT_MOST)
+        await self._register(wait)
+        self._armed_for = clock.now() + wait
 
     async def _accept(self, body: bytes) -> LaneAnswer:
-        message = from_json(Inbound, body)
+        message = _parsed(Inbound, body)
         self._check_tenant(message.tenant)
         step = await self._step()
         outcome = step.accept(message, self._seen)
@@ -101,7 +113,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         return _answer(outcome)
 
     async def _reply(self, body: bytes) -> LaneAnswer:
-        reply = from_json(Reply, body)
+        reply = _parsed(Reply, body)
         self._check_tenant(reply.tenant)
         step = await self._step()
         outcome = step.reply(reply, self._seen)
@@ -114,7 +126,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _delivered(self, body: bytes) -> LaneAnswer:
         """Not saved by itself: after a crash the messages are published again, and delivery reports them again."""
-        report = from_json(DeliveryReport, body)
+        report = _parsed(DeliveryReport, body)
         self._check_tenant(report.tenant)
         step = await self._step()
         outcome = step.delivered(report)
@@ -127,10 +139,13 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _tick(self) -> LaneAnswer:
         self._armed_for = None
-        step = await self._step()
-        given_up = step.tick()
+        try:
+            step = await self._step()
+        except UnknownTenant:
+            log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
+            return LaneAnswer(result="ticked")
+        step.tick()
         self._forget_old_batch()
-        await self.ports.settle(self._tenant_id, given_up)
         await self._save_and_publish(step, domain.StepOutcome(domain.Result.APPLIED))
         return LaneAnswer(result="ticked")
 
@@ -142,7 +157,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             return to_json(await work())
         except BaseException as failed:
             await self._forget()
-            if isinstance(failed, ValidationError | ForeignTenant):
+            if isinstance(failed, Unreadable | ForeignTenant):
                 log().error("actor call rejected", lane=self.id.id, error=type(failed).__name__)
                 return to_json(LaneAnswer(result="rejected", why=type(failed).__name__))
             if isinstance(failed, Exception) and not isinstance(failed, _PASSING):
@@ -178,6 +193,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
         if outcome.result is domain.Result.APPLIED:
+            await self.ports.settle(self._tenant_id, step.given_up)
             await self._save(step.lane, step.now)
         await self._publish(step.tenant)
 
@@ -227,7 +243,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             return
         if lane.deferred_until and now + _EARLY < lane.deferred_until:
             return
-        self._published.batch = frozenset(message.id for message in lane.to_send)
+        self._published.batch = frozenset(message.id for message in lane.to_send[:BATCH])
         self._published.batch_at = now
         try:
             await self.ports.publish_batch(lane)
@@ -259,32 +275,45 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         assert self._lane is not None
         now = clock.now()
         due = now + AGAIN_SOON if soon else domain.next_due(self._lane, tenant, now)
-        if due is None or (self._armed_for is not None and self._armed_for <= due):
+        if due is None or (self._armed_for is not None and now - OVERDUE < self._armed_for <= due):
             return
-        wait = max(due - now, timedelta(0))
-        if soon:
-            await self._register(wait)
-        else:
-            task = asyncio.create_task(self._register_in_the_end(wait))
-            self._arming.add(task)
-            task.add_done_callback(self._arming.discard)
         self._armed_for = due
+        if soon:
+            await self._register_soon(due - now)
+        elif self._arming is None or self._arming.done():
+            self._arming = asyncio.create_task(self._register_in_the_end())
+
+    async def _register_soon(self, wait: timedelta) -> None:
+        try:
+            await self._register(wait)
+        except BaseException:
+            self._armed_for = None
+            raise
 
     async def _register(self, wait: timedelta) -> None:
         policy = ActorReminderFailurePolicy.constant_policy(timedelta(seconds=2))
-        await self.register_reminder(REMINDER, b"", wait, None, None, policy)
+        await self.register_reminder(REMINDER, b"", max(wait, SHORTEST_WAIT), None, None, policy)
 
-    async def _register_in_the_end(self, wait: timedelta) -> None:
-        while True:
+    async def _register_in_the_end(self) -> None:
+        """One task a lane: it registers what is wanted at the time, so a late one never replaces a later wish."""
+        registered: datetime | None = None
+        while (due := self._armed_for) is not None and due != registered:
             try:
-                return await self._register(wait)
+                await self._register(due - clock.now())
+                registered = due
             except _PASSING as failed:
                 log().warning("reminder not registered yet", lane=self.id.id, error=type(failed).__name__)
                 await asyncio.sleep(AGAIN_SOON.total_seconds())
 
+    async def _on_deactivate(self) -> None:
+        """Another host may arm the lane next, so nothing of this one's comes later than that."""
+        if self._arming and not self._arming.done():
+            await asyncio.wait({self._arming}, timeout=5)
+            self._arming.cancel()
 
-class TickFailed(Exception):
-    """The sidecar is to fire the reminder again."""
+
+class Unreadable(Exception):
+    """A call whose body does not have its shape."""
 
 
 class ForeignTenant(Exception):
@@ -293,6 +322,14 @@ class ForeignTenant(Exception):
 
 _PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError)
 """Failures of the surroundings: the caller is to try again."""
+
+
+def _parsed(kind: type[M], body: bytes) -> M:
+    """Raises Unreadable: what is wrong with the call's body is the caller's fault, all else is not."""
+    try:
+        return from_json(kind, body)
+    except ValidationError as bad:
+        raise Unreadable from bad
 
 
 def _why(failed: BaseException) -> str:

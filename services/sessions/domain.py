@@ -32,12 +32,14 @@ from m2n.message import (
     Outbound,
     TextContent,
     VendorError,
+    plain_text,
 )
 from m2n.routing import Availability, Closed, HandOver, after_answer, availability
 from m2n.tenant import Tenant
 from services.sessions.lane import (
     APPLIED_FOR,
     APPLIED_PER_BUCKET,
+    HISTORY_TEXT,
     EventEntry,
     Handover,
     Lane,
@@ -51,6 +53,12 @@ SEND_WITHIN = timedelta(hours=24)
 """A message that no vendor took for so long is given up, visibly."""
 DEFER_FIRST_S = 2.0
 DEFER_MOST_S = 300.0
+ASKED_MOST_S = 3600.0
+"""A vendor's own wish to wait is followed up to this."""
+PENDING_CHARACTERS = 100_000
+"""What waits for the next turn is kept whole up to here and cut beyond; the transcript has all of it."""
+HANDOVER_FAILURES = 2
+"""After so many hand-overs that came to nothing, a session stays with the bot."""
 
 
 class Result(StrEnum):
@@ -79,6 +87,8 @@ class Step:
         self.lane = lane.model_copy()
         self.lane.applied = lane.applied.model_copy()
         self.tenant, self.now = tenant, now
+        self.given_up: list[SendResult] = []
+        """Messages that nobody took for too long; to be recorded as refused."""
         if lane.session:
             session = self.lane.session = lane.session.model_copy()
             session.turn = session.turn and session.turn.model_copy()
@@ -93,12 +103,13 @@ class Step:
             return StepOutcome(Result.DUPLICATE)
         if message.content.type == "typing":
             return StepOutcome(Result.IGNORED, "typing is not recorded")
+        self._give_up_old_messages()
         self._expire_if_due(message.received_at)
         session = self._session_for(message)
         line = self._take_line(session, message)
         self._remember_applied(key)
         if message.content.type not in NO_TURN:
-            session.pending = (*session.pending, line)
+            session.pending = (*session.pending, _bounded(line, session))
             session.pending_trail = message.trail
             self._open_turn(session)
         return StepOutcome(Result.APPLIED, session_id=session.id, seq=line.seq)
@@ -113,6 +124,7 @@ class Step:
             return StepOutcome(Result.REFUSED, refused, reply.session_id)
         session = self.lane.session
         assert session is not None
+        self._give_up_old_messages()
         self._remember_applied(key)
         _ACTIONS[reply.action](self, session, reply)
         return StepOutcome(Result.APPLIED, session_id=session.id)
@@ -129,15 +141,14 @@ class Step:
             self.lane.deferrals, self.lane.deferred_until = 0, None
         return StepOutcome(Result.APPLIED)
 
-    def tick(self) -> list[SendResult]:
-        """Whatever time alone brings: time-outs of turns and handovers, expiry. Returns messages given up."""
-        given_up = self._give_up_old_messages()
+    def tick(self) -> None:
+        """Whatever time alone brings: messages given up, time-outs of turns and handovers, expiry."""
+        self._give_up_old_messages()
         session = self.lane.session
         if session:
             self._handover_timed_out(session)
             self._turn_timed_out(session)
             self._expire_if_due(self.now)
-        return given_up
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
@@ -270,8 +281,8 @@ class Step:
         """Raise the epoch, tell the customer, and give the open turn's lines to the desk as its first turn."""
         desk = self.tenant.rules.handover.desk
         connection = desk and self.tenant.connection(desk)
-        if not desk or not connection:
-            self._say_system(session, "nobody_available", "the tenant has no desk")
+        if not desk or not connection or session.handover_failures >= HANDOVER_FAILURES:
+            self._say_system(session, "nobody_available", "there is no desk that takes the conversation")
             return self._settle_turn(session)
         speaks = reply is not None and bool(reply.messages) and not reply.fallback
         if reply is not None and speaks:
@@ -306,7 +317,10 @@ class Step:
         self._say_system(session, "agent_joined", "an agent accepted", agent=reply.author_name or "")
 
     def _say(self, session: Session, reply: Reply) -> None:
+        """An agent who speaks has joined, also when the news of that has been lost."""
         session.last_agent_at = self.now
+        if session.handover and not session.handover.active:
+            session.handover.active, session.handover.agent = True, reply.author_name
         self._say_all(session, reply)
 
     def _end(self, session: Session, _: Reply) -> None:
@@ -324,8 +338,15 @@ class Step:
     def _failed(self, session: Session, reply: Reply) -> None:
         if session.owner is Owner.BOT:
             return self._engine_failed(session, reply.because)
-        self._say_system(session, "nobody_available", reply.because)
-        self._back_to_bot(session, "handover.failed", because=reply.because)
+        self._handover_failed(session, reply.because)
+
+    def _handover_failed(self, session: Session, because: str) -> None:
+        """The bot takes back and answers; the same words do not ask for a human again."""
+        session.handover_failures += 1
+        self._say_system(session, "nobody_available", because)
+        self._back_to_bot(session, "handover.failed", because=because)
+        if session.turn:
+            session.turn.returned = True
 
     def _back_to_bot(self, session: Session, what: str, **detail: str) -> None:
         """Raise the epoch; what no desk has taken yet becomes the bot's first turn."""
@@ -339,8 +360,7 @@ class Step:
         if handover is None or handover.active or self.now < handover.due_at:
             return
         self._notice(session, handover, "cancelled")
-        self._say_system(session, "nobody_available", "no agent accepted in time")
-        self._back_to_bot(session, "handover.failed", because="no agent accepted in time")
+        self._handover_failed(session, "no agent accepted in time")
 
     # -- messages to the customer ------------------------------------------------------------------------------
 
@@ -384,16 +404,19 @@ class Step:
         self.lane.to_send = (*self.lane.to_send, outbound)
 
     def _put_off_s(self, asked_s: float) -> float:
-        growing = min(DEFER_FIRST_S * 2 ** (self.lane.deferrals - 1), DEFER_MOST_S)
-        return max(asked_s, growing)
+        growing = min(DEFER_FIRST_S * 2 ** min(self.lane.deferrals - 1, 10), DEFER_MOST_S)
+        return max(min(asked_s, ASKED_MOST_S), growing)
 
-    def _give_up_old_messages(self) -> list[SendResult]:
+    def _give_up_old_messages(self) -> None:
+        """Also before anything is sent: delivery's records of what was sent do not live for ever."""
         old = [message for message in self.lane.to_send if self.now - message.decided_at > SEND_WITHIN]
         if not old:
-            return []
+            return
         given_up = {message.id for message in old}
         self.lane.to_send = tuple(message for message in self.lane.to_send if message.id not in given_up)
-        return [_given_up(message, self.now) for message in old]
+        self.given_up += [_given_up(message, self.now) for message in old]
+        if not self.lane.to_send:
+            self.lane.deferrals, self.lane.deferred_until = 0, None
 
     # -- records -----------------------------------------------------------------------------------------------
 
@@ -475,6 +498,13 @@ def _unanswered(history: tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(reversed(found))
 
 
+def _bounded(line: Line, session: Session) -> Line:
+    waiting = (*session.pending, *(session.turn.lines if session.turn else ()))
+    if sum(len(plain_text(each.content)) for each in (*waiting, line)) <= PENDING_CHARACTERS:
+        return line
+    return line.model_copy(update={"content": TextContent(text=plain_text(line.content)[:HISTORY_TEXT])})
+
+
 def _choices(content: Content) -> tuple[tuple[str, str], ...]:
     match content:
         case ButtonsContent():
@@ -512,7 +542,9 @@ def next_due(lane: Lane, tenant: Tenant, now: datetime) -> datetime | None:
     """When the lane has to look at itself again; None when it may sleep until somebody calls."""
     dues: list[datetime] = []
     if lane.to_send:
-        dues.append(lane.deferred_until or now + timedelta(seconds=tenant.rules.turn_timeout_s))
+        put_off = lane.deferred_until
+        again = now + timedelta(seconds=tenant.rules.turn_timeout_s)
+        dues.append(put_off if put_off and put_off > now else again)
     session = lane.session
     if session:
         if session.turn:

@@ -64,6 +64,7 @@ class Session(State):
     choices: tuple[tuple[str, str], ...] = ()
     last_intent: str | None = None
     handover: Handover | None = None
+    handover_failures: int = 0
     history: tuple[Line, ...] = ()
 
     def expires_at(self, timeout: timedelta) -> datetime | None:

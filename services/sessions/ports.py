@@ -9,6 +9,9 @@ from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, Turn,
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
 from services.sessions.transcript import Transcript
 
+BATCH = 20
+"""At most so many messages go out together; the rest follow when they are settled."""
+
 
 @dataclass
 class Ports:
@@ -34,7 +37,7 @@ class Ports:
         )
 
     async def publish_batch(self, lane: Lane) -> None:
-        batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=lane.to_send)
+        batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=lane.to_send[:BATCH])
         await self.dapr.publish(OUTBOUND, batch)
 
     async def empty_outbox(self, lane: Lane) -> None:

@@ -22,7 +22,9 @@ class Transcript:
 
     async def prepare(self) -> None:
         by_session = [("tenant", ASCENDING), ("session_id", ASCENDING), ("seq", ASCENDING)]
-        await self._messages.create_index(by_session, unique=True)
+        # Partial: a receipt may come before its line, and its document then has no sequence number yet.
+        known = {"seq": {"$exists": True}}
+        await self._messages.create_index(by_session, unique=True, partialFilterExpression=known, name="lines")
         await self._messages.create_index([("tenant", ASCENDING), ("profile_id", ASCENDING), ("at", ASCENDING)])
 
     async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
@@ -53,6 +55,7 @@ class Transcript:
         """One atomic step: details always, the status only upwards."""
         higher = {"$gt": [rank, {"$ifNull": ["$rank", -1]}]}
         values: dict[str, Any] = {name: {"$literal": value} for name, value in fields.items()}
+        values["tenant"] = {"$literal": tenant}
         values["status"] = {"$cond": [higher, status, "$status"]}
         values["rank"] = {"$cond": [higher, rank, "$rank"]}
         await self._messages.update_one({"_id": f"{tenant}:{message_id}"}, [{"$set": values}], upsert=True)

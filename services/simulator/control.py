@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.simulator.ledger import Entry, Kind
 from services.simulator.settings import Account, Fault, Seconds, Sender, Setup, Sid, StatusPlan, WebChat
+from services.simulator.setup_file import SetupFile
 from services.simulator.state import State
 from services.simulator.twilio.inbound import Written, write
 
@@ -44,8 +45,8 @@ class WriteAnswer(BaseModel):
     error: str | None
 
 
-def router(state: State) -> APIRouter:
-    control, routes = _Control(state), APIRouter(prefix="/control")
+def router(state: State, setup_file: SetupFile) -> APIRouter:
+    control, routes = _Control(state, setup_file), APIRouter(prefix="/control")
     routes.add_api_route("/accounts/{sid}", control.account, methods=["PUT"], status_code=204)
     routes.add_api_route("/senders", control.sender, methods=["POST"], status_code=204)
     routes.add_api_route("/webchats", control.webchat, methods=["POST"], status_code=204)
@@ -67,19 +68,23 @@ def router(state: State) -> APIRouter:
 @dataclass(frozen=True)
 class _Control:
     state: State
+    setup_file: SetupFile
 
     async def account(self, sid: Sid, account: Account) -> None:
         self.state.tokens[sid] = account.token
         (self.state.test_accounts.add if account.test else self.state.test_accounts.discard)(sid)
+        await self.setup_file.keep(self.state)
 
     async def sender(self, sender: Sender) -> None:
         """Give an account a number, or change the one it has."""
         if sender.account_sid not in self.state.tokens:
             raise HTTPException(422, "account_sid: there is no such account; PUT /control/accounts/{sid} first")
         self.state.senders[sender.sender] = sender
+        await self.setup_file.keep(self.state)
 
     async def webchat(self, webchat: WebChat) -> None:
         self.state.webchats[webchat.connection] = webchat
+        await self.setup_file.keep(self.state)
 
     async def setup(self) -> dict[str, Any]:
         """What the page offers."""
@@ -116,6 +121,7 @@ class _Control:
 
     async def set_strangers(self, strangers: Strangers) -> None:
         self.state.strangers_wrote = strangers.wrote
+        await self.setup_file.keep(self.state)
 
     async def put_clock(self, clock: Clock) -> None:
         self.state.ahead = timedelta(seconds=clock.ahead_s)

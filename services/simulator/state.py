@@ -1,4 +1,4 @@
-"""All that the simulator remembers, in memory only."""
+"""All that the simulator remembers."""
 
 import asyncio
 from collections import deque

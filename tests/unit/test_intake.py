@@ -7,7 +7,7 @@ import pytest
 
 from m2n.lanes import LaneAnswer
 from m2n.message import Inbound, plain_text
-from m2n.queue import QueueUnavailable, Received, encode
+from m2n.queue import QueueUnavailable, ReceiptGone, Received, encode
 from services.identification import intake
 from services.identification.intake import Intake, Passing
 from tests.unit.builders import inbound
@@ -179,3 +179,41 @@ async def test_a_queue_that_does_not_answer_is_asked_again_and_work_in_hand_goes
 
     await run_until(queue, deliver, done)
     assert not cancelled
+
+
+async def test_groups_whose_receipts_have_run_out_hold_nobody_up() -> None:
+    class Forgetful(FakeQueue):
+        async def delete(self, message: Received) -> None:
+            if message.group.startswith("old"):
+                raise ReceiptGone
+            await super().delete(message)
+
+    queue = Forgetful(*[[received(number, f"old{number}")] for number in range(70)], [received(100, "fresh")])
+
+    async def deliver(_: Inbound) -> LaneAnswer:
+        return LaneAnswer(result="duplicate")
+
+    await run_until(queue, deliver, lambda: queue.deleted == ["100"])
+
+
+async def test_lanes_that_cannot_be_reached_hold_up_no_other() -> None:
+    queue = FakeQueue(*[[received(number, f"stuck{number}")] for number in range(70)], [received(100, "fresh")])
+
+    async def deliver(message: Inbound) -> LaneAnswer:
+        if plain_text(message.content) != "100":
+            raise Passing("its host is away")
+        return LaneAnswer(result="applied")
+
+    await run_until(queue, deliver, lambda: queue.deleted == ["100"])
+
+
+async def test_an_unforeseen_error_counts_as_a_try_and_the_next_goes_on() -> None:
+    queue = FakeQueue([received(1), received(2)])
+
+    async def deliver(message: Inbound) -> LaneAnswer:
+        if plain_text(message.content) == "1":
+            raise ValueError("an empty answer")
+        return LaneAnswer(result="applied")
+
+    await run_until(queue, deliver, lambda: queue.deleted == ["2"])
+    assert queue.aside == [("1", "failed: ValueError", 3)]

@@ -375,8 +375,8 @@ def test_message_that_nobody_takes_for_a_day_is_given_up_visibly() -> None:
     lane.answers("one")
     lane.now += SEND_WITHIN + timedelta(seconds=1)
     step = lane.step()
-    given_up = step.tick()
-    assert [(r.message_id, r.outcome) for r in given_up] == [("P1.1.2", Outcome.REFUSED)]
+    step.tick()
+    assert [(r.message_id, r.outcome) for r in step.given_up] == [("P1.1.2", Outcome.REFUSED)]
     assert step.lane.to_send == ()
 
 
@@ -393,3 +393,93 @@ def test_a_step_leaves_the_state_it_came_from_untouched() -> None:
 def test_a_sleeping_lane_has_nothing_due() -> None:
     lane = Driver()
     assert next_due(lane.lane, lane.tenant, NOON) is None
+
+
+def _deferred(lane: Driver, seconds: float) -> Step:
+    step = lane.step()
+    step.delivered(DeliveryReport(tenant="acme", profile_id="P1", retry_after_s=seconds))
+    return step
+
+
+def test_a_deferral_that_is_over_is_not_due_again_at_once() -> None:
+    lane = Driver()
+    lane.says()
+    lane.answers("one")
+    lane.lane = _deferred(lane, 1).lane
+    lane.now = later(5)
+    due = next_due(lane.lane, lane.tenant, lane.now)
+    assert due is not None
+    assert due > lane.now
+
+
+@pytest.mark.parametrize("asked", [30 * 86_400, 1e300])
+def test_a_vendor_cannot_ask_for_more_patience_than_an_hour(asked: float) -> None:
+    lane = Driver()
+    lane.says()
+    lane.answers("one")
+    assert _deferred(lane, asked).lane.deferred_until == later(3600)
+
+
+def test_thousands_of_deferrals_are_no_trouble() -> None:
+    lane = Driver()
+    lane.says()
+    lane.answers("one")
+    lane.lane.deferrals = 5000
+    assert _deferred(lane, 1).lane.deferred_until == later(300)
+
+
+def test_old_messages_are_given_up_before_anything_is_sent_again() -> None:
+    lane = Driver()
+    lane.says()
+    lane.answers("one")
+    lane.now = later(10 * 86_400)
+    step = lane.step()
+    step.accept(inbound("again", number=2, at=lane.now), frozenset())
+    assert step.lane.to_send == ()
+    assert [result.message_id for result in step.given_up] == ["P1.1.2"]
+
+
+def test_a_desk_that_fails_at_once_does_not_flood_the_customer() -> None:
+    lane = Driver()
+    lane.says("human please")
+    for number in range(20):
+        lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM, reason=HandoverReason.ASKED, id=f"h{number}")
+        lane.answers(action=Action.FAILED, author=Author.SYSTEM, id=f"f{number}", because="no such connection")
+    assert len(lane.sent()) <= 5
+
+
+def test_a_desk_that_is_away_does_not_flood_the_customer() -> None:
+    lane = Driver()
+    lane.says("human please")
+    for number in range(10):
+        lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM, reason=HandoverReason.ASKED, id=f"h{number}")
+        lane.ticks(121)
+    assert len(lane.sent()) <= 5
+
+
+def test_after_a_failed_handover_the_bot_answers_the_same_words() -> None:
+    lane = Driver()
+    lane.says("human please")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM, reason=HandoverReason.ASKED)
+    lane.ticks(121)
+    assert lane.session.turn is not None
+    assert lane.session.turn.returned
+
+
+def test_an_agent_who_speaks_has_joined() -> None:
+    lane = Driver()
+    lane.says("help")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken")
+    lane.agent(Action.SAY, "hello, I am Ada")
+    lane.ticks(121)
+    assert lane.session.owner is Owner.HUMAN
+
+
+def test_the_state_stays_small_whatever_a_customer_sends_in_one_turn() -> None:
+    lane = Driver()
+    lane.says("x", number=0)
+    for number in range(1, 40):
+        lane.says("\U0001f600" * 65_536, number=number)
+        lane.lane.outbox = ()
+    assert len(lane.lane.model_dump_json().encode()) < 1024 * 1024

@@ -1,13 +1,16 @@
 """Sending: at most once in effect, whatever dies where; a batch keeps its order."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, VendorCall
+from m2n.dapr import DaprUnavailable
 from m2n.events import OutboundBatch, Outcome
 from m2n.message import Address, Author, Outbound, TextContent, VendorError
 from services.delivery.batch import BatchSender, NoRoute, Route
@@ -183,3 +186,27 @@ async def test_refused_and_uncertain_do_not_hold_up_the_rest(clock: Clock) -> No
 async def test_message_without_a_route_is_refused_with_a_reason(clock: Clock) -> None:
     report = await batch_sender(Vendor(), MemoryState(), clock, route=False).send(batch(2))
     assert report.results[0].error == VendorError(code="m2n-no-route", reason="gone")
+
+
+async def test_intent_whose_answer_was_lost_is_ones_own_and_the_message_goes_out(clock: Clock) -> None:
+    class Lossy(MemoryState):
+        async def create_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> bool:
+            await super().create_state(key, value, ttl_s)
+            raise DaprUnavailable("the answer was lost")
+
+    vendor = Vendor()
+    result = await Sender(Lossy(), vendor, clock).send("k", CALL, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.ACCEPTED
+
+
+async def test_a_call_never_outlives_its_lease(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.delivery.sending.CALL_S", 0.01)
+
+    async def endless(call: VendorCall) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    result = await Sender(MemoryState(), endless, clock).send("k", CALL, read)
+    assert isinstance(result, SentRecord)
+    assert result.outcome is Outcome.UNCERTAIN

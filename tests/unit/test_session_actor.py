@@ -1,5 +1,6 @@
 """The session actor over the SDK's own state manager: one save a turn, nothing half-made after a failure."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,9 +16,11 @@ from pydantic import BaseModel
 from m2n.dapr import DaprUnavailable
 from m2n.events import DeliveryReport, OutboundBatch, Outcome, Reply, SendResult, Turn
 from m2n.lanes import LaneAnswer
-from m2n.message import plain_text
+from m2n.message import ReactionContent, plain_text
 from m2n.serialization import JsonSerializer, from_json, from_state, to_json
-from services.sessions.actor import LANE_KEY, SessionActor, TickFailed
+from m2n.tenant import TenantSnapshot
+from m2n.tenants import UnknownTenant
+from services.sessions.actor import LANE_KEY, SessionActor
 from services.sessions.lane import Lane
 from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, reply, tenant
@@ -99,7 +102,11 @@ class Lines:
 
 
 class Directory:
+    gone = False
+
     async def tenant(self, tenant_id: str) -> Any:
+        if self.gone:
+            raise UnknownTenant(tenant_id)
         return type("Snapshot", (), {"tenant": tenant(id=tenant_id)})
 
 
@@ -109,7 +116,8 @@ class Host:
     def __init__(self) -> None:
         self.sidecar, self.topics, self.lines = Sidecar(), Topics(), Lines()
         SessionActor.ports = Ports(self.topics, self.lines)  # pyright: ignore[reportArgumentType]
-        SessionActor.directory = Directory()  # pyright: ignore[reportAttributeAccessIssue]
+        self.directory = Directory()
+        SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
         self.restart()
 
     def restart(self) -> None:
@@ -228,9 +236,6 @@ async def test_an_unforeseen_failure_is_said_and_leaves_nothing_half_made(
     with monkeypatch.context() as patched:
         patched.setattr("services.sessions.domain.Step._open_turn", broken)
         assert (await host.accept("one", 1)).result == "failed"
-        patched.setattr("services.sessions.domain.Step.tick", broken)
-        with pytest.raises(TickFailed):
-            await host.tick()
     assert host.sidecar.state == {}
     assert (await host.accept("two", 2)).seq == 1
 
@@ -258,3 +263,56 @@ async def test_applied_ids_are_kept_in_buckets_and_loaded_again(host: Host) -> N
     host.restart()
     assert (await host.accept("0", 0)).result == "duplicate"
     assert (await host.accept("69", 69)).result == "duplicate"
+
+
+def waits(host: Host) -> list[str]:
+    return [reminder["dueTime"] for reminder in host.sidecar.reminders]
+
+
+async def test_a_tick_that_fails_comes_again_later_and_later(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    await host.accept()
+    await asyncio.sleep(0)
+    host.sidecar.reminders.clear()
+
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("services.sessions.domain.Step.tick", broken)
+    for _ in range(4):
+        await host.tick()
+    assert waits(host) == ["4000ms", "8000ms", "16000ms", "32000ms"]
+
+
+async def test_the_lane_of_a_tenant_that_is_gone_sleeps(host: Host) -> None:
+    await host.accept()
+    await asyncio.sleep(0)
+    host.sidecar.reminders.clear()
+    host.directory.gone = True
+    await host.tick()
+    assert host.sidecar.reminders == []
+
+
+async def test_what_is_wanted_last_is_what_the_scheduler_holds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler is away while a far reminder is wanted, then a near one."""
+    monkeypatch.setattr("services.sessions.actor.AGAIN_SOON", timedelta(milliseconds=1))
+    host.sidecar.failing_reminders = 3
+    reaction = inbound(content=ReactionContent(target="SM1", emoji="x"))
+    await host.actor.accept(to_json(reaction))
+    await host.accept("hello", 2)
+
+    async with asyncio.timeout(5):
+        assert host.actor._arming
+        await host.actor._arming
+    assert waits(host)[-1] == "10000ms"
+
+
+async def test_another_services_shape_is_not_the_messages_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def newer(_: object, __: str) -> Any:
+        TenantSnapshot.model_validate({"tenant": {}})
+
+    monkeypatch.setattr(Directory, "tenant", newer)
+    assert (await host.accept()).result == "failed"
+
+
+async def test_an_unreadable_call_is_rejected(host: Host) -> None:
+    assert from_json(LaneAnswer, await host.actor.accept(b"{}")).result == "rejected"

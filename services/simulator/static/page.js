@@ -7,7 +7,7 @@ import { WhatsAppLine } from "./whatsapp.js";
 const STORE = "m2n-simulator";
 const MOST_CARDS = 8;
 const FIRST_CARDS = 4;
-const NAMES = ["Ada Moreau", "Ben Okafor", "Chloé Lindt", "Deniz Aydın", "Emma Rossi", "Farid Haddad", "Greta Holm", "Hugo Silva"];
+const NAMES = ["Alma Moreau", "Ben Okafor", "Chloé Lindt", "Deniz Aydın", "Emma Rossi", "Farid Haddad", "Greta Holm", "Hugo Silva"];
 
 const firstVisit = localStorage.getItem(STORE) === null;
 const kept = JSON.parse(localStorage.getItem(STORE) ?? '{"customers":[],"removed":[]}');
@@ -83,13 +83,18 @@ function newCustomer(value) {
   return kind === "webchat" ? { name, connection: id, key: crypto.randomUUID() } : { name, sender: id, phone: freshPhone() };
 }
 
-/** What the ledger tells; somebody who writes without the page (a script, curl) gets a card, too. */
+function writerOf(entry) {
+  return { sender: entry.sender, phone: entry.customer, name: entry.profile_name ?? entry.customer, stranger: true };
+}
+
+/** Somebody who writes without the page (the demo, a script, curl) gets a card, too. */
+function meet(writer) {
+  const key = keyOf(writer);
+  if (!shown.has(key) && !kept.removed.includes(key) && shown.size < MOST_CARDS) add(writer);
+}
+
 function take(entry) {
-  const customer = { sender: entry.sender, phone: entry.customer, name: entry.profile_name ?? entry.customer };
-  const key = keyOf(customer);
-  const stranger = entry.kind === "inbound" && !shown.has(key) && !kept.removed.includes(key);
-  if (stranger && shown.size < MOST_CARDS) add(customer);
-  shown.get(key)?.line.take(entry);
+  shown.get(keyOf(writerOf(entry)))?.line.take(entry);
 }
 
 function offerLines() {
@@ -108,32 +113,52 @@ function offerLines() {
   at.nothing.hidden = !empty;
 }
 
-/** On the first visit: a customer for every line that has none yet, up to a few. */
+/** A customer for every line that has none yet, up to a few. */
 function begin() {
   const used = new Set(kept.customers.map((customer) => customer.connection ?? customer.sender));
   const free = [...at.line.options].filter((option) => !used.has(JSON.parse(option.value)[1]));
   for (const option of free.slice(0, FIRST_CARDS)) add(newCustomer(option.value));
 }
 
-async function history() {
+async function ledger() {
   const lines = (await (await fetch("/control/ledger")).text()).split("\n").filter(Boolean);
-  const entries = lines.map((line) => JSON.parse(line));
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** The customers we were, the latest who wrote without the page, and what all of them said. */
+function showAll(entries) {
+  const writers = new Map();
+  for (const entry of entries) {
+    if (entry.kind !== "inbound") continue;
+    const writer = writerOf(entry);
+    writers.delete(keyOf(writer));
+    writers.set(keyOf(writer), writer);
+  }
+  // The simulator forgets conversations when it ends; of a stranger nothing would be left to show.
+  kept.customers = kept.customers.filter((customer) => !customer.stranger || writers.has(keyOf(customer)));
+  kept.customers.forEach(showCustomer);
+  [...writers.values()].slice(-FIRST_CARDS).forEach(meet);
   entries.forEach(take);
-  return entries.at(-1)?.n ?? 0;
 }
 
 function follow(after) {
   const events = new EventSource(`/control/events?after=${after}`);
   events.onopen = () => live("live", "live");
-  events.onmessage = (event) => take(JSON.parse(event.data));
-  events.onerror = () => live("lost", "connection lost, trying again");
+  events.onmessage = (event) => {
+    const entry = JSON.parse(event.data);
+    if (entry.kind === "inbound") meet(writerOf(entry));
+    take(entry);
+  };
+  events.onerror = () => live("lost", "reconnecting");
 }
 
 async function start() {
+  let entries;
   try {
     setup = await (await fetch("/control/setup")).json();
+    entries = await ledger();
   } catch {
-    live("lost", "the simulator cannot be reached");
+    live("lost", "out of reach");
     setTimeout(start, 2000);
     return;
   }
@@ -143,10 +168,9 @@ async function start() {
     setTimeout(start, 2000);
     return;
   }
-  kept.customers.forEach(showCustomer);
-  const last = await history();
-  if (firstVisit) begin();
-  follow(last);
+  showAll(entries);
+  if (firstVisit || shown.size === 0) begin();
+  follow(entries.at(-1)?.n ?? 0);
 }
 
 at.add.addEventListener("submit", (event) => {

@@ -84,6 +84,7 @@ export class WebChatLine {
     } catch {
       this.#settle(message, "failed", "the web chat cannot be reached");
     }
+    return true;
   }
 
   #post(body) {

@@ -24,10 +24,12 @@ export class WhatsAppLine {
     const body = JSON.stringify({ to: this.customer.sender, profile_name: this.customer.name, ...written(said) });
     try {
       const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body });
-      if (!answer.ok) this.card.note(`The simulator did not take it: ${JSON.stringify((await answer.json()).detail)}`);
+      if (answer.ok) return true;
+      this.card.note(`The simulator did not take it: ${problem((await answer.json()).detail)}`);
     } catch {
-      this.card.note("The simulator cannot be reached.");
+      this.card.note("The simulator cannot be reached; nothing was sent.");
     }
+    return false;
   }
 
   /** An entry of the ledger that is about this customer and this sender. */
@@ -37,8 +39,13 @@ export class WhatsAppLine {
     else if (entry.kind === "webhook") this.card.mark(entry.sid, ...posted(entry));
     else if (entry.kind === "outbound" && entry.seen) this.card.show(theirs(entry, at));
     else if (entry.kind === "outbound") this.card.note("A message could not be delivered to this customer.");
+    else if (entry.kind === "refused") this.card.note(`Twilio refused an answer: ${entry.reason} (${entry.code})`);
     else if (entry.kind === "status") this.card.mark(entry.sid, ...progress(entry));
   }
+}
+
+function problem(detail) {
+  return typeof detail === "string" ? detail : detail.map((one) => one.msg).join("; ");
 }
 
 function written({ text, location, picture }) {
