@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -18,7 +18,7 @@ from m2n.events import TENANT_CHANGED, TenantChanged, dead_letter_topic
 from m2n.guards import SidecarToken
 from m2n.settings import Settings
 from m2n.telemetry import DEAD_LETTERS, HANDLE_SECONDS, HANDLED, configure_logging, log, where
-from m2n.tenants import TenantDirectory
+from m2n.tenants import TenantDirectory, UnknownTenant
 
 E = TypeVar("E")
 Handler = Callable[[Any], Awaitable[None]]
@@ -115,7 +115,8 @@ class Service:
         return [*self._subscriptions, {"pubsubname": PUBSUB, "topic": topic, "route": f"/events/{topic}"}]
 
     async def _tenant_changed(self, event: TenantChanged) -> None:
-        await self.tenants.changed(event.tenant)
+        with suppress(UnknownTenant):  # it was deleted, and so is the copy
+            await self.tenants.changed(event.tenant)
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok"}

@@ -11,7 +11,7 @@ from services.tenants.access import Admin, CallerOfRequest, unknown_tenant
 from services.tenants.changes import Draft
 from services.tenants.preconditions import Preconditions, etag
 from services.tenants.store import Row
-from services.tenants.tenant_routes import checked, json_body
+from services.tenants.tenant_routes import checked, json_body, require_own_secrets
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/connections")
 
@@ -48,6 +48,7 @@ async def put_connection(
     tenant = await checked(_with(current.tenant, connection_id, body), tenant_id, admin.load, sent)
     exists = current.tenant.connection(connection_id) is not None
     precondition.check(current.version if exists or precondition.if_match else None, required=True)
+    require_own_secrets(caller, tenant, current, sent)
     written = await admin.change(tenant_id, caller, _if_still(current, tenant))
     assert written.after is not None
     return _answer(written.after, connection_id, 200 if exists else 201)

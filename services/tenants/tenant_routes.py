@@ -1,6 +1,7 @@
 """Tenants as resources. The ETag is the version; replacing needs If-Match (or ?force=true), creating does not."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,8 +12,9 @@ from m2n.api_errors import ApiError, json_answer
 from m2n.field_problems import FieldProblem
 from m2n.tenant import Tenant
 from m2n.tenant_validation import InvalidTenant, Load, checked_tenant
-from services.tenants.access import Admin, CallerOfRequest, unknown_tenant
+from services.tenants.access import Admin, Caller, CallerOfRequest, unknown_tenant
 from services.tenants.changes import Draft
+from services.tenants.own_secrets import foreign_secrets
 from services.tenants.preconditions import Preconditions, etag
 from services.tenants.store import Row, Written
 
@@ -54,6 +56,7 @@ async def put_tenant(
         if row is None and caller.tenant:
             raise unknown_tenant(tenant_id)
         precondition.check(row.version if row else None, required=True)
+        require_own_secrets(caller, tenant, row)
         return Draft(tenant=tenant, api_keys=row.api_keys if row else ())
 
     return written_answer(await admin.change(tenant_id, caller, decide))
@@ -106,12 +109,25 @@ async def checked(document: Any, tenant_id: str, load: Load, sent: str = "") -> 
     try:
         tenant = await asyncio.to_thread(checked_tenant, document, load)
     except InvalidTenant as invalid:
-        problems = tuple(replace(p, field=p.field.removeprefix(sent)) for p in invalid.problems)
-        raise ApiError(422, "the tenant has fields that do not fit", problems) from invalid
+        raise _does_not_fit(invalid.problems, sent) from invalid
     if tenant.id != tenant_id:
         problem = FieldProblem("id", f"'{tenant_id[:63]}' as in the address", "correct one of the two")
-        raise ApiError(422, "the tenant has fields that do not fit", (problem,))
+        raise _does_not_fit((problem,))
     return tenant
+
+
+def require_own_secrets(caller: Caller, tenant: Tenant, row: Row | None, sent: str = "") -> None:
+    """Raises ApiError 422 when a tenant's administrator refers to secrets that are not the tenant's."""
+    if caller.tenant is None:
+        return
+    problems = tuple(foreign_secrets(tenant, row.tenant if row else None))
+    if problems:
+        raise _does_not_fit(problems, sent)
+
+
+def _does_not_fit(problems: Iterable[FieldProblem], sent: str = "") -> ApiError:
+    fields = tuple(replace(problem, field=problem.field.removeprefix(sent)) for problem in problems)
+    return ApiError(422, "the tenant has fields that do not fit", fields)
 
 
 def tenant_answer(row: Row, status: int = 200) -> Response:

@@ -18,7 +18,6 @@ from tests.stack.world import eventually
 
 pytestmark = pytest.mark.stack
 CONVERSATIONS = "/v1/desk/conversations"
-TRIES = 200
 
 
 @dataclass
@@ -146,11 +145,12 @@ def bearer(key: str) -> dict[str, str]:
 
 async def usable(desk: Desk) -> Desk:
     """The desk, once its copy of the tenant holds the key."""
-    for _ in range(TRIES):
-        if (await desk.api.get(CONVERSATIONS, headers=desk.agent)).status_code == 200:
-            return desk
-        await asyncio.sleep(0.1)
-    raise AssertionError("the desk does not come to know the key")
+
+    async def known() -> bool:
+        return (await desk.api.get(CONVERSATIONS, headers=desk.agent)).status_code == 200
+
+    await eventually(known)
+    return desk
 
 
 @pytest_asyncio.fixture

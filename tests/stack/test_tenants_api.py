@@ -204,6 +204,34 @@ async def test_a_tenants_admin_sees_only_its_own(api: httpx.AsyncClient, tenant:
         assert (await limited.get(f"/v1/tenants/{tenant}")).status_code == 200, "replacing keeps the API keys"
 
 
+async def test_a_tenants_admin_cannot_use_the_secrets_of_others(
+    api: httpx.AsyncClient, tenant: str, stack: Any
+) -> None:
+    """The installation gave the web chat a secret of another name; it stays there, as long as nothing else changes."""
+    chat = {"kind": "channel", "adapter": "webchat", "secrets": {"signing-key": {"key": "acme-webchat-key"}}}
+    own = {"secrets": {"signing-key": {"key": f"{tenant}.webchat-key"}}}
+    new, given = f"/v1/tenants/{tenant}/connections/{tenant}-new", f"/v1/tenants/{tenant}/connections/{tenant}-web"
+    force = {"force": "true"}
+    headers = await new_key(api, tenant, "admin")
+    async with httpx.AsyncClient(base_url=stack.url("tenants"), headers=headers, timeout=20) as limited:
+        refused = await limited.put(new, json=chat)
+        assert refused.status_code == 422
+        (problem,) = refused.json()["details"]
+        assert problem["field"] == "secrets.signing-key.key"
+        assert f"'{tenant}.'" in problem["expected"]
+        assert (await limited.put(new, json=chat | own)).status_code == 201
+
+        elsewhere = {"settings": {"allowed_origins": ["https://elsewhere.example"]}}
+        assert (await limited.put(given, json=chat, params=force)).status_code == 200
+        assert (await limited.put(given, json=chat | elsewhere, params=force)).status_code == 422
+        document = tenant_document(tenant)
+        document["connections"].append({"id": f"{tenant}-more", **chat})
+        whole = await limited.put(f"/v1/tenants/{tenant}", json=document, params=force)
+        assert [p["field"] for p in whole.json()["details"]] == ["connections[3].secrets.signing-key.key"]
+    by_installation = await api.put(given, json=chat | elsewhere, params=force)
+    assert by_installation.status_code == 200
+
+
 async def test_a_refused_change_changes_nothing(api: httpx.AsyncClient, tenant: str, stack: Any) -> None:
     other = unused_id()
     await api.put(f"/v1/tenants/{other}", json=tenant_document(other))
@@ -244,6 +272,7 @@ async def test_a_key_is_shown_once_and_ends_with_its_deletion(api: httpx.AsyncCl
 async def test_the_audit_says_who_changed_which_fields(api: httpx.AsyncClient, tenant: str) -> None:
     admin = await new_key(api, tenant, "admin")
     changed = tenant_document(tenant, session_timeout_s=60)
+    changed["connections"][1]["secrets"]["signing-key"]["key"] = f"{tenant}.webchat-key"
     changed["connections"][1]["settings"] = {"allowed_origins": ["https://private.example"]}
     await api.put(f"/v1/tenants/{tenant}?force=true", json=changed, headers=admin)
     answer = await api.get(f"/v1/tenants/{tenant}/audit")
