@@ -6,6 +6,7 @@ Start the stack with `make run`, then: .venv/bin/python -m bench.reply_latency
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -21,6 +22,7 @@ from deploy.local.places import DEFAULT_DATA_DIR
 SENDER = "whatsapp:+15550100001"
 QUESTIONS = ("what are your opening hours?", "how much is an e-bike for a day?", "where are you?")
 ANSWERED_WITHIN_S = 30.0
+Complete = Callable[[list[dict[str, Any]]], bool]
 
 
 def main(
@@ -39,11 +41,12 @@ async def _measure(site: DemoSite, count: int, rate: float, customers: int) -> i
     async with httpx.AsyncClient(base_url=site.addresses["simulator"], timeout=60, trust_env=False) as simulator:
         # First messages, whose answers begin with a greeting, are not what is measured.
         greeted = [await _write(simulator, phone, "hi") for phone in phones]
-        start = (await _ledger(simulator, greeted[0].n, set(phones), count=2 * customers))[-1]["n"]
+        greetings = await _ledger(simulator, greeted[0].n, set(phones), lambda seen: _replies(seen) >= 2 * customers)
+        start = greetings[-1]["n"]
         acks = await asyncio.gather(
             *(_planned(simulator, phones[number % customers], number, rate) for number in range(count))
         )
-        entries = await _ledger(simulator, start, set(phones), count)
+        entries = await _ledger(simulator, start, set(phones), lambda seen: len(_waits(seen)) >= count)
     waits = _waits(entries)
     _show("webhook answered", [ack.took_ms for ack in acks])
     _show("webhook to reply", waits)
@@ -71,16 +74,22 @@ async def _write(simulator: httpx.AsyncClient, phone: str, text: str) -> Posted:
     return Posted(answer.json()["n"], answer.json()["took_ms"])
 
 
-async def _ledger(simulator: httpx.AsyncClient, after: int, phones: set[str], count: int) -> list[dict[str, Any]]:
-    """These customers' part of the ledger, once it holds so many replies, or when the time is over."""
+async def _ledger(
+    simulator: httpx.AsyncClient, after: int, phones: set[str], complete: Complete
+) -> list[dict[str, Any]]:
+    """These customers' part of the ledger, once it is complete, or when the time is over."""
     entries: list[dict[str, Any]] = []
     for _ in range(int(ANSWERED_WITHIN_S * 4)):
         text = (await simulator.get("/control/ledger", params={"after": after})).text
         entries = [entry for line in text.splitlines() if (entry := orjson.loads(line))["customer"] in phones]
-        if sum(entry["kind"] == "outbound" for entry in entries) >= count:
+        if complete(entries):
             break
         await asyncio.sleep(0.25)
     return entries
+
+
+def _replies(entries: list[dict[str, Any]]) -> int:
+    return sum(entry["kind"] == "outbound" for entry in entries)
 
 
 def _waits(entries: list[dict[str, Any]]) -> list[float]:
