@@ -28,7 +28,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as unknown:
-        raise ValueError(f"an IANA time zone such as 'Europe/Berlin', got {name!r}") from unknown
+        raise ValueError(f"a known time zone, got {name!r}; use an IANA name such as 'Europe/Berlin'") from unknown
     return name
 
 
