@@ -55,13 +55,8 @@ class Desk:
 
     async def bring(self, event: Turn | DeskNotice) -> None:
         body = {"data": event.model_dump(mode="json")}
-
-        async def taken() -> bool:
-            """As the sidecar does: what is answered 500 comes again."""
-            answer = await self.api.post("/events/desk.builtin", json=body, headers=self.sidecar)
-            return answer.status_code == 200 and answer.json() == {"status": "SUCCESS"}
-
-        await eventually(taken)
+        answer = await self.api.post("/events/desk.builtin", json=body, headers=self.sidecar)
+        assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
 
     async def notice(self, session: str, *, epoch: int = 1) -> None:
         id_ = f"{session}.{epoch}.cancelled"
