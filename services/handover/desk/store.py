@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
 from m2n.database import Database, Document
 from m2n.events import DeskNotice
@@ -45,7 +46,14 @@ class Conversations:
         """Store it unless its epoch is known already; False when it is."""
         document = _document(conversation)
         key = {"_id": document.pop("_id"), "tenant": document.pop("tenant")}
-        done = await self._all.update_one(key, {"$setOnInsert": document}, upsert=True)
+        return await self._insert(key, document)
+
+    async def _insert(self, key: Document, document: Document) -> bool:
+        """Whether it was not there. Of upserts at once MongoDB fails the losers: theirs is there, then."""
+        try:
+            done = await self._all.update_one(key, {"$setOnInsert": document}, upsert=True)
+        except DuplicateKeyError:
+            return False
         return done.upserted_id is not None
 
     async def append(self, tenant: str, conversation: str, lines: tuple[DeskLine, ...], at: datetime) -> bool:
@@ -58,7 +66,7 @@ class Conversations:
         """Close it, and keep a turn of that epoch that is still on its way from opening it."""
         key = {"_id": conversation_id(notice.session_id, notice.epoch), "tenant": notice.tenant}
         unopened = {"status": NEVER_OPENED, "created_at": notice.at}
-        await self._all.update_one(key, {"$setOnInsert": unopened}, upsert=True)
+        await self._insert(key, unopened)
         closed = _closed(Closing(notice.what), notice.at)
         await self._all.update_one({**key, "status": _OPEN}, {"$set": closed})
 
