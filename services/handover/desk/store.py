@@ -49,10 +49,15 @@ class Conversations:
         return await self._insert(key, document)
 
     async def _insert(self, key: Document, document: Document) -> bool:
-        """Whether it was not there. Of upserts at once MongoDB fails the losers: theirs is there, then."""
+        """Whether it was not there. Of upserts at once MongoDB fails the losers: the winner's is there, then.
+
+        Raises DuplicateKeyError when the id is another tenant's.
+        """
         try:
             done = await self._all.update_one(key, {"$setOnInsert": document}, upsert=True)
         except DuplicateKeyError:
+            if await self._all.find_one(key, projection={"_id": True}) is None:
+                raise
             return False
         return done.upserted_id is not None
 
