@@ -14,7 +14,6 @@ from m2n.message import (
     Moment,
     Name,
     Outbound,
-    Receipt,
     Text,
     VendorError,
 )
@@ -113,6 +112,7 @@ class DeskNotice(Model):
     kind: Literal["notice"] = "notice"
     id: Name
     tenant: Name
+    profile_id: Name
     session_id: Name
     epoch: int
     what: Literal["cancelled", "session_expired"]
@@ -203,11 +203,13 @@ class DeliveryReport(Model):
     """Why the rest waits, for people."""
 
 
-class VendorReceipt(Model):
-    """Topic ``receipts``: a vendor's later word on a message."""
+class DeskNoted(Model):
+    """Topic ``receipts``: the desk knows what a notice told it."""
 
-    kind: Literal["vendor"] = "vendor"
-    receipt: Receipt
+    kind: Literal["noted"] = "noted"
+    tenant: Name
+    profile_id: Name
+    notice_id: Name
 
 
 class SessionEvent(Model):

@@ -52,6 +52,8 @@ class Site:
     ports: Mapping[str, int]
     credentials: Credentials
     extra_env: Mapping[str, str]
+    components: Path = COMPONENTS
+    """Dapr's resources and configuration that the sidecars load."""
 
     def folder(self, name: str) -> Path:
         """A folder for the data of one part."""
@@ -234,7 +236,7 @@ def app_environment(site: Site, service: Service) -> dict[str, str]:
         **inherited_environment(),
         "PYTHONPATH": os.pathsep.join(map(str, import_paths)),
         "PYTHONUNBUFFERED": "1",
-        "APP_ID": service.name,
+        "APP_ID": service.app_id,
         "APP_PORT": str(site.ports[service.name]),
         "M2N_MONGO_URL": site.mongo_url,
         "M2N_MONGO_DATABASE": MONGO_DATABASE,
@@ -273,7 +275,7 @@ def _sidecar_ports(site: Site, service: Service) -> dict[str, str]:
 def _sidecar(site: Site, service: Service) -> Part:
     sidecar = sidecar_name(service.name)
     options = {
-        "--app-id": service.name,
+        "--app-id": service.app_id,
         "--app-port": site.ports[service.name],
         "--dapr-http-port": site.ports[sidecar],
         "--dapr-grpc-port": site.ports[f"{sidecar}-grpc"],
@@ -284,8 +286,8 @@ def _sidecar(site: Site, service: Service) -> Part:
         "--metrics-listen-address": HOST,
         "--placement-host-address": f"{HOST}:{site.ports['placement']}",
         "--scheduler-host-address": f"{HOST}:{site.ports['scheduler']}",
-        "--resources-path": COMPONENTS,
-        "--config": COMPONENTS / "configuration.yaml",
+        "--resources-path": site.components,
+        "--config": site.components / "configuration.yaml",
         "--app-health-check-path": "/health",
         "--app-health-probe-interval": 1,
         "--app-health-probe-timeout": 500,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Service:
-    """One FastAPI app.
+    """One process of a FastAPI app.
 
-    `name` is its Dapr app-id and its name in logs and commands; `public_port` is the port it has in `make run`
-    unless M2N_PORT_<NAME> says otherwise (None: any free port).
+    `name` is its name in logs and commands; `public_port` is the port it has in `make run` unless M2N_PORT_<NAME>
+    says otherwise (None: any free port). `replica_of` names the service that it is one more process of.
     """
 
     name: str
@@ -17,6 +17,12 @@ class Service:
     sidecar: bool = True
     public_port: int | None = None
     import_path: Path | None = None
+    replica_of: str | None = None
+
+    @property
+    def app_id(self) -> str:
+        """Its Dapr app-id."""
+        return self.replica_of or self.name
 
     @property
     def port_variable(self) -> str:

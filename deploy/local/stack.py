@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from deploy.local import left_behind
 from deploy.local.parts import MONGO_DATABASE, SQS_QUEUE, Part, Site, all_parts, port_names, sidecar_name
+from deploy.local.places import COMPONENTS
 from deploy.local.ports import PortBlock, public_ports
 from deploy.local.private_files import Credentials, merged_values
 from deploy.local.problem import Problem
@@ -35,8 +37,11 @@ READY_LIMIT_S = 60.0
 class Stack:
     """Starts and stops everything below one data folder. Stacks share nothing but the caches.
 
+    `extra_env` is for all services, `part_env` for single parts, by name.
+
     With `ports="fixed"` the public services have their well-known ports (M2N_PORT_<NAME> changes one), with "free"
-    all ports are free ones. `secrets` are added to the secret file (name to value; None generates one).
+    all ports are free ones. `secrets` are added to the secret file (name to value; None generates one). `components`
+    is the folder of Dapr's resources, for sidecars of services that the usual ones are not scoped to.
 
     Usable as a context manager. `start` and `stop` block; call them from a thread when an event loop is running.
     """
@@ -48,16 +53,20 @@ class Stack:
         ports: Literal["free", "fixed"] = "free",
         services: Iterable[Service] = SERVICES,
         extra_env: Mapping[str, str] | None = None,
+        part_env: Mapping[str, Mapping[str, str]] | None = None,
         secrets: Mapping[str, str | None] | None = None,
         programs: Programs | None = None,
+        components: Path = COMPONENTS,
         say: Say = silent,
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.services = tuple(services)
         self._ports_kind = ports
         self._extra_env = dict(extra_env or {})
+        self._part_env = dict(part_env or {})
         self._wanted_secrets = {**DEMO_SECRETS, **(secrets or {})}
         self._programs = programs
+        self._components = components
         self._say = say
         self._lock = FileLock(self.data_dir / "lock", thread_local=False)
         self._block = PortBlock(self.data_dir / "ports.json")
@@ -106,7 +115,8 @@ class Stack:
         fixed = public_ports(self.services) if self._ports_kind == "fixed" else {}
         free = self._block.take([name for name in port_names(self.services) if name not in fixed])
         credentials = Credentials.load(self.data_dir / "credentials.json", (service.name for service in self.services))
-        self._site = Site(self.data_dir, programs, {**free, **fixed}, credentials, self._extra_env)
+        ports = {**free, **fixed}
+        self._site = Site(self.data_dir, programs, ports, credentials, self._extra_env, self._components)
         self.secrets = merged_values(self._site.secrets_file, self._wanted_secrets)
         # Names of the last run: the sidecars enter themselves again.
         for leftover in self.data_dir.glob("names.db*"):
@@ -114,7 +124,8 @@ class Stack:
 
     def _run(self) -> None:
         assert self._site is not None
-        parts = all_parts(self._site, self.services)
+        usual = all_parts(self._site, self.services)
+        parts = [_with_environment(part, self._part_env.get(part.name, {})) for part in usual]
         self._parts = {part.name: part for part in parts}
         self._supervision = Supervision(parts, self.data_dir)
         supervisor = self._supervision.begin()
@@ -247,6 +258,18 @@ class Stack:
         self.stop_part(part)
         self.start_part(part)
 
+    def change_environment(self, part: str, **changes: str) -> None:
+        """What the part finds in its environment besides, or instead, from its next start on."""
+        changed = self._parts[part] = _with_environment(self._part(part), changes)
+        self._running().change(changed)
+
+    def suspend(self, part: str) -> None:
+        """Stops a part's process in its tracks (SIGSTOP), until `resume`."""
+        psutil.Process(self.pid(part)).suspend()
+
+    def resume(self, part: str) -> None:
+        psutil.Process(self.pid(part)).resume()
+
     def wait_ready(self, part: str, limit_s: float = READY_LIMIT_S) -> None:
         """Waits until a part is up and healthy (after `kill`: in a new process).
 
@@ -279,6 +302,10 @@ class Stack:
         if self._watch is None:
             raise RuntimeError("the stack is not running")
         return self._watch
+
+
+def _with_environment(part: Part, changes: Mapping[str, str]) -> Part:
+    return replace(part, environment={**part.environment, **changes})
 
 
 def _memory_of(process: psutil.Process) -> int:

@@ -143,8 +143,7 @@ class Supervision:
     def _write_plans(self, run: Path, config: Path) -> None:
         folder = str(self._data_dir)
         for part in self._parts.values():
-            plan = {"command": part.command, "environment": part.environment, "folder": folder}
-            write_private(run / f"{part.name}.json", json.dumps(plan))
+            self._write_plan(run, part)
         plan = {
             "command": [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
             "environment": {**inherited_environment(), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
@@ -153,6 +152,15 @@ class Supervision:
             "is_parent": True,
         }
         write_private(run / "supervisord.json", json.dumps(plan))
+
+    def _write_plan(self, run: Path, part: Part) -> None:
+        plan = {"command": part.command, "environment": part.environment, "folder": str(self._data_dir)}
+        write_private(run / f"{part.name}.json", json.dumps(plan))
+
+    def change(self, part: Part) -> None:
+        """Take this part in place of the one of its name; it counts from the next start on."""
+        self._parts[part.name] = part
+        self._write_plan(self._data_dir / "run", part)
 
     def _wait_until_listening(self) -> None:
         limit = time.monotonic() + 20

@@ -8,10 +8,13 @@ import httpx
 from m2n import clock
 from m2n.adapters.channel import VendorCall
 from m2n.adapters.registry import UnknownAdapter, channel
+from m2n.crash_points import crash_point
 from m2n.dapr import NotTaken
+from m2n.database import open_database
 from m2n.events import OUTBOUND, RECEIPTS, OutboundBatch
 from m2n.message import Outbound
 from m2n.service import Service
+from m2n.store_clock import database_time
 from m2n.telemetry import log
 from m2n.tenants import UnknownConnection, UnknownTenant
 from services.delivery.batch import BatchSender, NoRoute, Route
@@ -29,7 +32,10 @@ async def sending() -> AsyncIterator[None]:
     async with httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False) as vendors:
         sender = Sender(service.dapr, Caller(vendors), clock.now)
         app.state.batches = BatchSender(sender, find_route, service.settings.public_url)
-        yield
+        client, database = open_database(service.settings)
+        async with database_time(database, service.settings):
+            yield
+        await client.close()
 
 
 class Caller:
@@ -76,5 +82,6 @@ async def outbound(batch: OutboundBatch) -> None:
                 code=result.error.code,
                 outcome=result.outcome.value,
             )
+    crash_point("delivery.before-report")
     if report.results or report.retry_after_s is not None:
         await service.dapr.publish(RECEIPTS, report)

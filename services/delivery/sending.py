@@ -16,6 +16,7 @@ import httpx
 from pydantic import BaseModel
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain, VendorCall
+from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import Outcome
 from m2n.message import Model, Moment, VendorError
@@ -76,7 +77,9 @@ class Sender:
             await self.store.put_state(key, intent, KEPT_S)
         if self.now() >= intent.until:
             return InProgress()
+        crash_point("delivery.after-intent")
         outcome = await self._call(call, read)
+        crash_point("delivery.after-send")
         return await self._record(key, intent, outcome)
 
     def _intent(self) -> SentRecord:

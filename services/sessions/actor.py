@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 
 from m2n import clock
+from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.events import DeliveryReport, Reply
+from m2n.events import DeliveryReport, DeskNoted, Reply
 from m2n.lanes import LaneAnswer
 from m2n.message import Inbound, Model
 from m2n.serialization import from_json, from_state, to_json, to_state
@@ -27,6 +28,7 @@ from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain
 from services.sessions.lane import Lane
 from services.sessions.ports import BATCH, Ports, Published
+from services.sessions.standstill import Standstill
 
 LANE_KEY = "lane"
 REMINDER = "due"
@@ -56,6 +58,9 @@ class SessionActorInterface(ActorInterface):
     @actormethod(name="delivered")
     async def delivered(self, body: bytes) -> bytes: ...
 
+    @actormethod(name="noted")
+    async def noted(self, body: bytes) -> bytes: ...
+
 
 class SessionActor(Actor, SessionActorInterface, Remindable):
     ports: ClassVar[Ports]
@@ -63,12 +68,14 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     sidecar_starts: ClassVar[int] = 0
     """How often a sidecar has introduced itself to this process. Behind a new one, lanes may have lived elsewhere
     meanwhile, so what is in memory is not believed."""
+    standstill: ClassVar[Standstill] = Standstill()
+    """The same holds after this process stood still for so long that its sidecar gave its lanes away."""
 
     def __init__(self, ctx: Any, actor_id: Any) -> None:
         super().__init__(ctx, actor_id)
         self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
         self._lane: Lane | None = None
-        self._loaded_behind = 0
+        self._loaded_in = (0, 0)
         self._seen: frozenset[str] = frozenset()
         self._published = Published()
         self._armed_for: datetime | None = None
@@ -85,6 +92,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def delivered(self, body: bytes) -> bytes:
         return await self._turn(lambda: self._delivered(body))
+
+    async def noted(self, body: bytes) -> bytes:
+        return await self._turn(lambda: self._noted(body))
 
     async def receive_reminder(
         self,
@@ -137,6 +147,14 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         await self._publish(step.tenant)
         return _answer(outcome)
 
+    async def _noted(self, body: bytes) -> LaneAnswer:
+        noted = _parsed(DeskNoted, body)
+        self._check_tenant(noted.tenant)
+        step = await self._step()
+        outcome = step.noted(noted.notice_id)
+        await self._save_and_publish(step, outcome)
+        return _answer(outcome)
+
     async def _tick(self) -> LaneAnswer:
         self._armed_for = None
         try:
@@ -145,6 +163,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
             return LaneAnswer(result="ticked")
         step.tick()
+        for notice in step.unheard:
+            log().error("desk never confirmed a notice, given up", tenant=notice.tenant, notice=notice.id)
         self._forget_old_batch()
         await self._save_and_publish(step, domain.StepOutcome(domain.Result.APPLIED))
         return LaneAnswer(result="ticked")
@@ -171,7 +191,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._lane, self._seen, self._published = None, frozenset(), Published()
 
     async def _step(self) -> domain.Step:
-        if self._lane is None or self._loaded_behind != SessionActor.sidecar_starts:
+        if self._lane is None or self._loaded_in != _era():
             await self._forget()
             await self._load()
         assert self._lane is not None
@@ -179,7 +199,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         return domain.Step(self._lane, snapshot.tenant, clock.now())
 
     async def _load(self) -> None:
-        self._loaded_behind = SessionActor.sidecar_starts
+        self._loaded_in = _era()
         found, text = await self._state_manager.try_get_state(LANE_KEY)
         lane = from_state(Lane, text) if found and text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
         loads = [self._load_bucket(number) for number, _ in lane.applied.buckets]
@@ -204,11 +224,23 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             await self._state_manager.set_state(_bucket_key(number), to_state(Bucket(ids=ids)))
         for number in domain.prune(lane, now):
             await self._state_manager.try_remove_state(_bucket_key(number))
-        await self._state_manager.set_state(LANE_KEY, to_state(lane))
+        text = to_state(lane)
+        await self._state_manager.set_state(LANE_KEY, text)
+        if self._loaded_in != _era():
+            raise LaneMoved
+        crash_point("sessions.before-save")
         await self._state_manager.save_state()
+        await self._check_saved(text)
+        crash_point("sessions.after-save")
         self._lane = lane
         if full:
             self._seen |= frozenset(full[1])
+
+    async def _check_saved(self, text: str) -> None:
+        """Look: Dapr's MongoDB store answers success for a commit that failed. Raises SaveLost."""
+        provider, kind = self.runtime_ctx.state_provider, self.runtime_ctx.actor_type_info.type_name
+        if await provider.try_load_state(kind, self.id.id, LANE_KEY) != (True, text):
+            raise SaveLost
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant != self._tenant_id:
@@ -219,7 +251,11 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     async def _publish(self, tenant: Tenant) -> None:
         """Tell others what the state says. What cannot be told now is told by the reminder, soon."""
         results = await asyncio.gather(
-            self._publish_turn(), self._publish_batch(), self._empty_outbox(), return_exceptions=True
+            self._publish_turn(),
+            self._publish_batch(),
+            self._publish_notices(),
+            self._empty_outbox(),
+            return_exceptions=True,
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
@@ -256,6 +292,14 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         sent_at = self._published.batch_at
         if sent_at and clock.now() - sent_at >= REPUBLISH_AFTER:
             self._published.batch = frozenset()
+
+    async def _publish_notices(self) -> None:
+        lane, told, now = self._lane, self._published.notices, clock.now()
+        for entry in lane.notices if lane else ():
+            notice, last = entry.notice, told.get(entry.notice.id)
+            if last is None or now - last >= domain.notice_wait(notice, last):
+                await self.ports.publish_notice(entry)
+                told[notice.id] = now
 
     async def _empty_outbox(self) -> None:
         lane = self._lane
@@ -320,7 +364,15 @@ class ForeignTenant(Exception):
     """A message of one tenant came to a lane of another."""
 
 
-_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError)
+class SaveLost(Exception):
+    """The store took a save and does not have it."""
+
+
+class LaneMoved(Exception):
+    """The process stood still in the middle of a step: the lane may live elsewhere by now."""
+
+
+_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, SaveLost, LaneMoved)
 """Failures of the surroundings: the caller is to try again."""
 
 
@@ -335,6 +387,11 @@ def _parsed(kind: type[M], body: bytes) -> M:
 def _why(failed: BaseException) -> str:
     """Own exceptions name the sidecar call that failed; others could quote data."""
     return str(failed) if isinstance(failed, DaprUnavailable | NotTaken) else ""
+
+
+def _era() -> tuple[int, int]:
+    """What a lane loads in one era, it does not believe in the next."""
+    return SessionActor.sidecar_starts, SessionActor.standstill.count()
 
 
 def _bucket_key(number: int) -> str:

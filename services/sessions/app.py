@@ -13,10 +13,11 @@ from pydantic import Field
 
 from m2n.dapr import DaprUnavailable, PooledActorClient
 from m2n.database import open_database
-from m2n.events import RECEIPTS, REPLIES, DeliveryReport, Reply, VendorReceipt
+from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
 from m2n.lanes import ACTOR_TYPE, told_lane
 from m2n.serialization import JsonSerializer
-from m2n.service import Service
+from m2n.service import Service, background
+from m2n.store_clock import database_time
 from services.sessions.actor import SessionActor
 from services.sessions.ports import Ports
 from services.sessions.transcript import Transcript
@@ -36,7 +37,7 @@ async def sidecar_started() -> Response:
 
 DaprActor(app)
 
-ReceiptEvent = Annotated[DeliveryReport | VendorReceipt, Field(discriminator="kind")]
+ReceiptEvent = Annotated[DeliveryReport | DeskNoted, Field(discriminator="kind")]
 
 
 @service.resource
@@ -64,7 +65,8 @@ async def hosting() -> AsyncIterator[None]:
         actor_client=PooledActorClient(service.dapr),
     )
     app.state.transcript = transcript
-    yield
+    async with database_time(database, service.settings), background("standstill", SessionActor.standstill.watch)():
+        yield
     await client.close()
 
 
@@ -74,11 +76,9 @@ async def replies(reply: Reply) -> None:
 
 
 @service.on(RECEIPTS, ReceiptEvent)
-async def receipts(event: DeliveryReport | VendorReceipt) -> None:
-    if isinstance(event, DeliveryReport):
-        await told_lane(service.dapr, event.tenant, event.profile_id, "delivered", event)
-    else:
-        await app.state.transcript.receipt(event.receipt)
+async def receipts(event: DeliveryReport | DeskNoted) -> None:
+    method = "delivered" if isinstance(event, DeliveryReport) else "noted"
+    await told_lane(service.dapr, event.tenant, event.profile_id, method, event)
 
 
 @app.get("/internal/tenants/{tenant}/sessions/{session_id}/messages")

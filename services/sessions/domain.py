@@ -51,6 +51,10 @@ from services.sessions.lane import (
 
 SEND_WITHIN = timedelta(hours=24)
 """A message that no vendor took for so long is given up, visibly."""
+NOTICE_WITHIN = timedelta(hours=24)
+"""A desk that confirms no notice for so long is believed to be gone."""
+NOTICE_AGAIN_FIRST = timedelta(seconds=10)
+NOTICE_AGAIN_LAST = timedelta(minutes=5)
 DEFER_FIRST_S = 2.0
 DEFER_MOST_S = 300.0
 ASKED_MOST_S = 3600.0
@@ -89,6 +93,8 @@ class Step:
         self.tenant, self.now = tenant, now
         self.given_up: list[SendResult] = []
         """Messages that nobody took for too long; to be recorded as refused."""
+        self.unheard: list[DeskNotice] = []
+        """Notices that a desk never confirmed."""
         if lane.session:
             session = self.lane.session = lane.session.model_copy()
             session.turn = session.turn and session.turn.model_copy()
@@ -141,9 +147,16 @@ class Step:
             self.lane.deferrals, self.lane.deferred_until = 0, None
         return StepOutcome(Result.APPLIED)
 
+    def noted(self, notice_id: str) -> StepOutcome:
+        """The desk knows of a notice."""
+        before = self.lane.notices
+        self.lane.notices = tuple(entry for entry in before if entry.notice.id != notice_id)
+        return StepOutcome(Result.APPLIED if len(before) != len(self.lane.notices) else Result.DUPLICATE)
+
     def tick(self) -> None:
-        """Whatever time alone brings: messages given up, time-outs of turns and handovers, expiry."""
+        """Whatever time alone brings: messages and notices given up, time-outs of turns and handovers, expiry."""
         self._give_up_old_messages()
+        self._give_up_old_notices()
         session = self.lane.session
         if session:
             self._handover_timed_out(session)
@@ -418,6 +431,11 @@ class Step:
         if not self.lane.to_send:
             self.lane.deferrals, self.lane.deferred_until = 0, None
 
+    def _give_up_old_notices(self) -> None:
+        self.unheard = [e.notice for e in self.lane.notices if self.now - e.notice.at > NOTICE_WITHIN]
+        if self.unheard:
+            self.lane.notices = tuple(e for e in self.lane.notices if self.now - e.notice.at <= NOTICE_WITHIN)
+
     # -- records -----------------------------------------------------------------------------------------------
 
     def _remember_applied(self, key: str) -> None:
@@ -464,12 +482,13 @@ class Step:
         notice = DeskNotice(
             id=f"{session.id}.{session.epoch}.{what}",
             tenant=self.lane.tenant,
+            profile_id=self.lane.profile_id,
             session_id=session.id,
             epoch=session.epoch,
             what="cancelled" if what == "cancelled" else "session_expired",
             at=self.now,
         )
-        self.lane.outbox = (*self.lane.outbox, NoticeEntry(adapter=handover.adapter, notice=notice))
+        self.lane.notices = (*self.lane.notices, NoticeEntry(adapter=handover.adapter, notice=notice))
 
 
 _ACTIONS = {
@@ -538,6 +557,11 @@ def prune(lane: Lane, now: datetime) -> list[int]:
     return old
 
 
+def notice_wait(notice: DeskNotice, told_at: datetime) -> timedelta:
+    """How long to wait for the desk's word before it is told again: longer and longer."""
+    return min(max(told_at - notice.at, NOTICE_AGAIN_FIRST), NOTICE_AGAIN_LAST)
+
+
 def next_due(lane: Lane, tenant: Tenant, now: datetime) -> datetime | None:
     """When the lane has to look at itself again; None when it may sleep until somebody calls."""
     dues: list[datetime] = []
@@ -545,6 +569,7 @@ def next_due(lane: Lane, tenant: Tenant, now: datetime) -> datetime | None:
         put_off = lane.deferred_until
         again = now + timedelta(seconds=tenant.rules.turn_timeout_s)
         dues.append(put_off if put_off and put_off > now else again)
+    dues += [now + notice_wait(entry.notice, now) for entry in lane.notices]
     session = lane.session
     if session:
         if session.turn:

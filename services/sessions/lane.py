@@ -131,12 +131,13 @@ class EventEntry(Model):
 
 
 class NoticeEntry(Model):
-    kind: Literal["notice"] = "notice"
+    """Told to the desk again and again until it says that it knows."""
+
     adapter: str
     notice: DeskNotice
 
 
-Entry = Annotated[TranscriptLine | EventEntry | NoticeEntry, Field(discriminator="kind")]
+Entry = Annotated[TranscriptLine | EventEntry, Field(discriminator="kind")]
 
 
 class Applied(State):
@@ -156,6 +157,7 @@ class Lane(State):
     applied: Applied = Applied()
     outbox: tuple[Entry, ...] = ()
     """What is still to be told to others; done again after a crash, so the others take each once."""
+    notices: tuple[NoticeEntry, ...] = ()
     to_send: tuple[Outbound, ...] = ()
     """Messages that no delivery report has settled yet, in the order in which they were decided."""
     deferred_until: Moment | None = None

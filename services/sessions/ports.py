@@ -1,11 +1,11 @@
 """What the lane tells others, and how: topics and the transcript. Every call may be repeated."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from m2n.dapr import DaprClient
-from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, Turn, desk_topic
+from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, SessionEvent, Turn, desk_topic
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
 from services.sessions.transcript import Transcript
 
@@ -41,16 +41,21 @@ class Ports:
         await self.dapr.publish(OUTBOUND, batch)
 
     async def empty_outbox(self, lane: Lane) -> None:
-        """Transcript lines in one write; events and notices one by one, in order."""
+        """Transcript lines in one write; events into the database first, then told, one by one, in order."""
         lines = [entry for entry in lane.outbox if isinstance(entry, TranscriptLine)]
-        await asyncio.gather(self.transcript.write(lane.tenant, lane.profile_id, lines), self._tell(lane))
+        events = [entry.event for entry in lane.outbox if isinstance(entry, EventEntry)]
+        await asyncio.gather(
+            self.transcript.write(lane.tenant, lane.profile_id, lines), self._tell(lane.tenant, events)
+        )
 
-    async def _tell(self, lane: Lane) -> None:
-        for entry in lane.outbox:
-            if isinstance(entry, EventEntry):
-                await self.dapr.publish(EVENTS, entry.event)
-            elif isinstance(entry, NoticeEntry):
-                await self.dapr.publish(desk_topic(entry.adapter), entry.notice)
+    async def _tell(self, tenant: str, events: list[SessionEvent]) -> None:
+        if events:
+            await self.transcript.record(tenant, events)
+        for event in events:
+            await self.dapr.publish(EVENTS, event)
+
+    async def publish_notice(self, entry: NoticeEntry) -> None:
+        await self.dapr.publish(desk_topic(entry.adapter), entry.notice)
 
     async def settle(self, tenant: str, results: list[SendResult]) -> None:
         for result in results:
@@ -64,3 +69,5 @@ class Published:
     turn: tuple[str, int] | None = None
     batch: frozenset[str] = frozenset()
     batch_at: datetime | None = None
+    notices: dict[str, datetime] = field(default_factory=dict)
+    """When each notice that waits for the desk's word was told last."""

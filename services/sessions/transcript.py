@@ -5,20 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
-from pymongo.asynchronous.database import AsyncDatabase
 
-from m2n.events import SendResult
-from m2n.message import Author, Receipt, ReceiptStatus
+from m2n.database import Database
+from m2n.events import SessionEvent
+from m2n.message import Author
+from m2n.message_statuses import MessageStatuses
 from services.sessions.lane import TranscriptLine
 
-_OUTCOME_STATUS = {"accepted": "sent", "refused": "failed", "uncertain": "uncertain"}
 
+class Transcript(MessageStatuses):
+    """Lines in ``messages``, events in ``session_events``. Every call may come twice and then has one effect."""
 
-class Transcript:
-    """Collection ``messages``. Every call may come twice and then has one effect."""
-
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
-        self._messages = database["messages"]
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._events = database["session_events"]
 
     async def prepare(self) -> None:
         by_session = [("tenant", ASCENDING), ("session_id", ASCENDING), ("seq", ASCENDING)]
@@ -26,6 +26,7 @@ class Transcript:
         known = {"seq": {"$exists": True}}
         await self._messages.create_index(by_session, unique=True, partialFilterExpression=known, name="lines")
         await self._messages.create_index([("tenant", ASCENDING), ("profile_id", ASCENDING), ("at", ASCENDING)])
+        await self._events.create_index([("tenant", ASCENDING), ("session_id", ASCENDING), ("at", ASCENDING)])
 
     async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
         """Insert what is not there yet; a delivery result that came earlier is kept."""
@@ -33,32 +34,11 @@ class Transcript:
         if updates:
             await self._messages.bulk_write(updates, ordered=False)
 
-    async def settle(self, tenant: str, result: SendResult) -> None:
-        """Record what became of a message of ours, beneath any receipt that came already."""
-        status = _OUTCOME_STATUS[result.outcome.value]
-        fields: dict[str, Any] = {"vendor_message_id": result.vendor_message_id, "settled_at": result.at}
-        if result.error:
-            fields["error"] = result.error.model_dump()
-        rank = ReceiptStatus.SENT.rank if status == "sent" else 0
-        await self._raise_status(tenant, result.message_id, status, rank, fields)
-
-    async def receipt(self, receipt: Receipt) -> None:
-        """A vendor's receipt: by rank, so that a late one never lowers the state; ``failed`` stands apart."""
-        fields: dict[str, Any] = {"receipt_at": receipt.at}
-        if receipt.error:
-            fields["error"] = receipt.error.model_dump()
-        if receipt.status is ReceiptStatus.FAILED:
-            fields |= {"failed": True}
-        await self._raise_status(receipt.tenant, receipt.message_id, receipt.status.value, receipt.status.rank, fields)
-
-    async def _raise_status(self, tenant: str, message_id: str, status: str, rank: int, fields: dict[str, Any]) -> None:
-        """One atomic step: details always, the status only upwards."""
-        higher = {"$gt": [rank, {"$ifNull": ["$rank", -1]}]}
-        values: dict[str, Any] = {name: {"$literal": value} for name, value in fields.items()}
-        values["tenant"] = {"$literal": tenant}
-        values["status"] = {"$cond": [higher, status, "$status"]}
-        values["rank"] = {"$cond": [higher, rank, "$rank"]}
-        await self._messages.update_one({"_id": f"{tenant}:{message_id}"}, [{"$set": values}], upsert=True)
+    async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
+        """Keep a session's events, each once."""
+        updates = [_event(tenant, event) for event in events]
+        if updates:
+            await self._events.bulk_write(updates, ordered=False)
 
     async def of_session(self, tenant: str, session_id: str, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
         where = {"tenant": tenant, "session_id": session_id, "seq": {"$gt": after}}
@@ -92,3 +72,8 @@ def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> UpdateOne:
         document["vendor_message_id"] = entry.vendor_message_id
     key = {"_id": f"{tenant}:{entry.session_id}.{line.seq}"}
     return UpdateOne(key, {"$set": document}, upsert=True)
+
+
+def _event(tenant: str, event: SessionEvent) -> UpdateOne:
+    document = event.model_dump(exclude={"id"})
+    return UpdateOne({"_id": f"{tenant}:{event.id}"}, {"$setOnInsert": document}, upsert=True)

@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.database import open_database
+from m2n.message_statuses import MessageStatuses
 from m2n.queue import open_queue
 from m2n.service import Service, background
+from m2n.store_clock import database_time
 from m2n.tenants import UnknownConnection
 from services.channels.webchat.cors import WebChatCors
 from services.channels.webchat.inbox import VisitorInbox
@@ -29,8 +31,11 @@ app = service.app
 @asynccontextmanager
 async def edge() -> AsyncIterator[None]:
     async with open_queue(service.settings) as queue:
-        app.state.edge = Edge(service.tenants, service.dapr, queue, service.settings.public_url)
-        yield
+        client, database = open_database(service.settings)
+        app.state.edge = Edge(service.tenants, MessageStatuses(database), queue, service.settings.public_url)
+        async with database_time(database, service.settings):
+            yield
+        await client.close()
 
 
 @service.resource

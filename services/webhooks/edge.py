@@ -4,24 +4,29 @@ If the process dies before SQS has the message, the vendor got no 2xx and tries 
 and a repeat of the vendor's is known by its id.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
+from pymongo.errors import PyMongoError
 
 from m2n import clock
 from m2n.adapters.channel import Channel, MalformedWebhook, Parsed, WebhookRequest
 from m2n.adapters.registry import UnknownAdapter, channel
-from m2n.dapr import DaprClient, DaprUnavailable, NotTaken
-from m2n.events import RECEIPTS, VendorReceipt
-from m2n.message import Hop, Inbound
+from m2n.crash_points import crash_point
+from m2n.dapr import DaprUnavailable, NotTaken
+from m2n.message import Hop, Inbound, Receipt
+from m2n.message_statuses import MessageStatuses
 from m2n.queue import InboundQueue, QueueUnavailable
 from m2n.telemetry import log
 from m2n.tenant import Connection, ConnectionKind
 from m2n.tenants import TenantDirectory, UnknownConnection, UnknownTenant
 
 UNKNOWN = HTTPException(404, "no such webhook")
+NOTE_WITHIN_S = 5.0
+"""Receipts are many; a vendor whose receipts wait for the database for long is asked to come again."""
 TRY_AGAIN = HTTPException(503, "not taken, please try again", headers={"retry-after": "2"})
 
 
@@ -38,7 +43,7 @@ class Resolved:
 @dataclass
 class Edge:
     directory: TenantDirectory
-    dapr: DaprClient
+    statuses: MessageStatuses
     queue: InboundQueue
     public_url: str
 
@@ -87,13 +92,21 @@ class Edge:
         )
 
     async def _keep(self, parsed: Parsed) -> None:
+        crash_point("webhooks.before-enqueue")
         try:
             await self.queue.send([_queued(message) for message in parsed.messages])
-            for receipt in parsed.receipts:
-                await self.dapr.publish(RECEIPTS, VendorReceipt(receipt=receipt))
-        except (QueueUnavailable, DaprUnavailable) as down:
-            log().error("webhook not taken", why=str(down))
+            crash_point("webhooks.after-enqueue")
+            await self._note(parsed.receipts)
+        except (QueueUnavailable, PyMongoError, TimeoutError) as down:
+            log().error("webhook not taken", error=type(down).__name__)
             raise TRY_AGAIN from down
+
+    async def _note(self, receipts: tuple[Receipt, ...]) -> None:
+        """Into the database before the vendor gets its 2xx: topics keep nothing for sure."""
+        if receipts:
+            async with asyncio.timeout(NOTE_WITHIN_S):
+                for receipt in receipts:
+                    await self.statuses.receipt(receipt)
 
 
 def _queued(message: Inbound) -> Inbound:

@@ -61,7 +61,9 @@ class Desk:
     async def notice(self, session: str, *, epoch: int = 1) -> None:
         id_ = f"{session}.{epoch}.cancelled"
         await self.bring(
-            DeskNotice(id=id_, tenant=self.tenant, session_id=session, epoch=epoch, what="cancelled", at=now())
+            DeskNotice(
+                id=id_, tenant=self.tenant, profile_id="P1", session_id=session, epoch=epoch, what="cancelled", at=now()
+            )
         )
 
     async def call(self, conversation: str, action: str, **body: Any) -> httpx.Response:

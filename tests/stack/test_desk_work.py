@@ -126,7 +126,9 @@ async def test_an_end_that_never_got_out_is_told_when_the_customer_writes(desk: 
 async def test_what_the_lane_took_back_is_not_told_again(desk: Desk) -> None:
     conversation = await desk.active()
     session = conversation.removesuffix(":1")
-    notice = DeskNotice(id="n", tenant="acme", session_id=session, epoch=1, what="session_expired", at=now())
+    notice = DeskNotice(
+        id="n", tenant="acme", profile_id="P1", session_id=session, epoch=1, what="session_expired", at=now()
+    )
     for _ in range(2):
         await desk.adapter.notice(notice)
     with pytest.raises(ConversationOver):
@@ -140,7 +142,9 @@ async def test_what_the_lane_took_back_is_not_told_again(desk: Desk) -> None:
 async def test_another_tenants_notice_closes_nothing(desk: Desk) -> None:
     conversation = await desk.active()
     session = conversation.removesuffix(":1")
-    foreign = DeskNotice(id="n", tenant="other", session_id=session, epoch=1, what="cancelled", at=now())
+    foreign = DeskNotice(
+        id="n", tenant="other", profile_id="P1", session_id=session, epoch=1, what="cancelled", at=now()
+    )
     with pytest.raises(Exception, match="duplicate key"):
         await desk.adapter.notice(foreign)
     assert (await desk.work.known("acme", conversation)).closed_because is None

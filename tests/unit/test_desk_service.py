@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from m2n.adapters.desk import ConversationOver, DeskContext, DeskUnavailable
 from m2n.adapters.desk_service import desk_service
 from m2n.dapr import DaprClient
-from m2n.events import REPLIES, Action, DeskNotice, Reply, Turn
+from m2n.events import REPLIES, Action, DeskNoted, DeskNotice, Reply, Turn
 from m2n.message import Hop
 from m2n.tenant import Connection, ConnectionKind, SecretRef, TenantSnapshot
 from m2n.tenants import TenantDirectory
@@ -143,7 +143,7 @@ async def test_another_tenants_connection_is_not_used(at: Setting) -> None:
 
 
 async def test_notices_reach_the_desk(at: Setting) -> None:
-    notice = DeskNotice(id="n", tenant="acme", session_id="P1.1", epoch=2, what="cancelled", at=NOON)
+    notice = DeskNotice(id="n", tenant="acme", profile_id="P1", session_id="P1.1", epoch=2, what="cancelled", at=NOON)
     await at.bring(notice)
     assert at.desk.notices == [notice]
-    assert at.sidecar.published == []
+    assert at.sidecar.published == [("receipts", DeskNoted(tenant="acme", profile_id="P1", notice_id="n"))]

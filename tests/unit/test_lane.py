@@ -9,7 +9,7 @@ from m2n.events import Action, DeliveryReport, HandoverReason, Outcome, Owner, S
 from m2n.message import Author, Button, ButtonsContent, ReactionContent, TextContent, TypingContent, plain_text
 from m2n.tenant import Tenant
 from services.sessions.domain import SEND_WITHIN, Result, Step, StepOutcome, next_due, prune, roll_over
-from services.sessions.lane import APPLIED_PER_BUCKET, EventEntry, Lane, NoticeEntry, Session, TranscriptLine
+from services.sessions.lane import APPLIED_PER_BUCKET, EventEntry, Lane, Session, TranscriptLine
 from tests.unit.builders import NOON, inbound, later, reply, tenant
 
 
@@ -270,7 +270,18 @@ def test_nobody_accepts_in_time() -> None:
     lane.ticks(1)
     assert (lane.session.owner, lane.session.epoch) == (Owner.BOT, 3)
     assert lane.sent()[-1].startswith("I am sorry, nobody is free")
-    assert [e.notice.what for e in lane.lane.outbox if isinstance(e, NoticeEntry)] == ["cancelled"]
+    assert [entry.notice.what for entry in lane.lane.notices] == ["cancelled"]
+
+
+def test_a_notice_that_no_desk_confirms_for_a_day_is_given_up() -> None:
+    lane = Driver(handover={"assign_timeout_s": 60})
+    lane.says("help")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    lane.ticks(60)
+    (entry,) = lane.lane.notices
+    step = Step(lane.lane, lane.tenant, lane.now + timedelta(hours=25))
+    step.tick()
+    assert (step.lane.notices, step.unheard) == ((), [entry.notice])
 
 
 def test_session_does_not_expire_while_an_agent_owes_an_answer() -> None:

@@ -32,13 +32,15 @@ def health() -> dict[str, str]:
     return {"app": os.environ["APP_ID"]}
 """
 OWNER = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 import typer
 from deploy.local.__main__ import exit_on_problem
 from deploy.local.services import Service
 from deploy.local.stack import Stack
 folder, module = Path(sys.argv[1]), sys.argv[2]
+# As in a terminal, also when these tests run in the background, where a shell has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def run() -> None:
     service = Service("router", module, import_path=folder)
     with Stack(folder / "data", services=[service]) as stack:

@@ -14,14 +14,14 @@ from dapr.clients.base import DaprActorClientBase
 from pydantic import BaseModel
 
 from m2n.dapr import DaprUnavailable
-from m2n.events import DeliveryReport, OutboundBatch, Outcome, Reply, SendResult, Turn
+from m2n.events import Action, DeliveryReport, DeskNoted, DeskNotice, OutboundBatch, Outcome, Reply, SendResult, Turn
 from m2n.lanes import LaneAnswer
-from m2n.message import ReactionContent, plain_text
+from m2n.message import Author, ReactionContent, plain_text
 from m2n.serialization import JsonSerializer, from_json, from_state, to_json
 from m2n.tenant import TenantSnapshot
 from m2n.tenants import UnknownTenant
-from services.sessions.actor import LANE_KEY, SessionActor
-from services.sessions.lane import Lane
+from services.sessions.actor import LANE_KEY, LaneMoved, SaveLost, SessionActor
+from services.sessions.lane import Lane, Session
 from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, reply, tenant
 
@@ -34,6 +34,8 @@ class Sidecar(DaprActorClientBase):
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
         self.saves = 0
+        self.lost_saves = 0
+        """So many saves are answered with success and not made."""
         self.failing_saves = 0
         self.failing_reminders = 0
         self.reminders: list[Any] = []
@@ -46,6 +48,9 @@ class Sidecar(DaprActorClientBase):
             self.failing_saves -= 1
             raise DaprUnavailable("state")
         self.saves += 1
+        if self.lost_saves:
+            self.lost_saves -= 1
+            return
         for change in orjson.loads(data):
             request = change["request"]
             if change["operation"] == "delete":
@@ -84,6 +89,9 @@ class Topics:
     def turns(self) -> list[Turn]:
         return [event for _, event in self.events if isinstance(event, Turn)]
 
+    def notices(self) -> list[DeskNotice]:
+        return [event for _, event in self.events if isinstance(event, DeskNotice)]
+
     def batches(self) -> list[list[str]]:
         found = [event for _, event in self.events if isinstance(event, OutboundBatch)]
         return [[plain_text(message.content) for message in batch.messages] for batch in found]
@@ -94,9 +102,13 @@ class Lines:
 
     def __init__(self) -> None:
         self.written: list[int] = []
+        self.events: list[str] = []
 
     async def write(self, tenant: str, profile_id: str, lines: list[Any]) -> None:
         self.written += [entry.line.seq for entry in lines]
+
+    async def record(self, tenant: str, events: list[Any]) -> None:
+        self.events += [event.what for event in events]
 
     async def settle(self, tenant: str, result: SendResult) -> None: ...
 
@@ -146,6 +158,11 @@ class Host:
     def stored(self) -> Lane:
         return from_state(Lane, self.sidecar.state[LANE_KEY])
 
+    def session(self) -> Session:
+        session = self.stored().session
+        assert session is not None
+        return session
+
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
@@ -168,8 +185,18 @@ async def test_after_a_failed_save_the_message_is_not_there_and_its_repeat_has_o
     assert host.topics.events == []
     assert (await host.accept("two", 2)).seq == 1
     assert (await host.accept("one", 1)).result == "applied"
-    texts = [plain_text(line.content) for line in host.stored().session.history]  # pyright: ignore[reportOptionalMemberAccess]
+    texts = [plain_text(line.content) for line in host.session().history]
     assert texts == ["two", "one"]
+
+
+async def test_a_save_that_is_answered_with_success_and_lost_is_seen(host: Host) -> None:
+    """Dapr's MongoDB store drops the error of a commit that failed."""
+    host.sidecar.lost_saves = 1
+    with pytest.raises(SaveLost):
+        await host.accept("one", 1)
+    assert host.topics.events == []
+    assert (await host.accept("one", 1)).result == "applied"
+    assert [plain_text(line.content) for line in host.session().history] == ["one"]
 
 
 async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Host) -> None:
@@ -254,6 +281,50 @@ async def test_behind_a_new_sidecar_memory_is_not_believed(host: Host) -> None:
     SessionActor.sidecar_starts += 1
     assert (await host.accept("three", 3)).seq == 3
     assert (await host.accept("two", 2)).result == "duplicate"
+
+
+async def test_after_a_standstill_memory_is_not_believed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suspended process loses its lanes to another and does not hear of it."""
+    await host.accept("one", 1)
+    elsewhere = host.new_actor()
+    await elsewhere.accept(to_json(inbound("two", number=2)))
+    monkeypatch.setattr(SessionActor.standstill, "_last_s", SessionActor.standstill._last_s - 60)
+    assert (await host.accept("three", 3)).seq == 3
+
+
+async def test_a_standstill_in_the_middle_of_a_step_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    await host.accept("one", 1)
+    saves = host.sidecar.saves
+
+    def stands_still(*_: object) -> None:
+        SessionActor.standstill._last_s -= 60
+
+    monkeypatch.setattr("services.sessions.domain.roll_over", stands_still)
+    with pytest.raises(LaneMoved):
+        await host.accept("two", 2)
+    assert host.sidecar.saves == saves
+
+
+async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    await host.accept("a human please", 1)
+    await host.reply(reply("P1.1", "P1.1.t1", 1, action=Action.HAND_OVER, author=Author.SYSTEM))
+    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=30))
+    await host.tick()
+    (first,) = host.topics.notices()
+    assert (first.what, first.profile_id) == ("cancelled", "P1")
+    await host.tick()
+    assert len(host.topics.notices()) == 1
+    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=31))
+    await host.tick()
+    assert host.topics.notices() == [first, first]
+    host.restart()
+    await host.tick()
+    assert host.topics.notices() == [first] * 3
+    await host.actor.noted(to_json(DeskNoted(tenant="acme", profile_id="P1", notice_id=first.id)))
+    host.restart()
+    await host.tick()
+    assert len(host.topics.notices()) == 3
+    assert host.stored().notices == ()
 
 
 async def test_applied_ids_are_kept_in_buckets_and_loaded_again(host: Host) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from m2n import clock
 from m2n.adapters.desk import ConversationOver, Desk, DeskContext
-from m2n.events import REPLIES, Action, DeskNotice, Reply, Turn, desk_topic
+from m2n.events import RECEIPTS, REPLIES, Action, DeskNoted, DeskNotice, Reply, Turn, desk_topic
 from m2n.message import Author, Hop
 from m2n.service import Service
 from m2n.telemetry import log
@@ -31,12 +31,17 @@ def desk_service(desk: Desk, app_id: str) -> Service:
     @service.on(desk_topic(desk.name), DeskEvent)
     async def events(event: Turn | DeskNotice) -> None:
         if isinstance(event, DeskNotice):
-            return await desk.notice(event)
+            await desk.notice(event)
+            return await service.dapr.publish(RECEIPTS, _noted(event))
         reply = await _offered(desk, event, service.tenants, service.name)
         if reply:
             await service.dapr.publish(REPLIES, reply)
 
     return service
+
+
+def _noted(notice: DeskNotice) -> DeskNoted:
+    return DeskNoted(tenant=notice.tenant, profile_id=notice.profile_id, notice_id=notice.id)
 
 
 async def _offered(desk: Desk, turn: Turn, tenants: TenantDirectory, app_id: str) -> Reply | None:

@@ -96,6 +96,7 @@ class AgentWork:
         return DeskNotice(
             id=f"{reply.session_id}.{reply.epoch}.refused",
             tenant=reply.tenant,
+            profile_id=reply.profile_id,
             session_id=reply.session_id,
             epoch=reply.epoch,
             what="cancelled",

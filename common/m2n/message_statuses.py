@@ -1,0 +1,46 @@
+"""What became of messages to customers: send results and vendors' receipts, in MongoDB's ``messages``.
+
+One document a message, made by whoever comes first: the transcript's line, the send result or a receipt.
+"""
+
+from typing import Any
+
+from m2n.database import Database
+from m2n.events import SendResult
+from m2n.message import Receipt, ReceiptStatus
+
+_OUTCOME_STATUS = {"accepted": "sent", "refused": "failed", "uncertain": "uncertain"}
+
+
+class MessageStatuses:
+    """Every call may come twice and then has one effect. Raises pymongo.errors.PyMongoError."""
+
+    def __init__(self, database: Database) -> None:
+        self._messages = database["messages"]
+
+    async def settle(self, tenant: str, result: SendResult) -> None:
+        """Record what became of a message of ours, beneath any receipt that came already."""
+        status = _OUTCOME_STATUS[result.outcome.value]
+        fields: dict[str, Any] = {"vendor_message_id": result.vendor_message_id, "settled_at": result.at}
+        if result.error:
+            fields["error"] = result.error.model_dump()
+        rank = ReceiptStatus.SENT.rank if status == "sent" else 0
+        await self._raise_status(tenant, result.message_id, status, rank, fields)
+
+    async def receipt(self, receipt: Receipt) -> None:
+        """A vendor's receipt: by rank, so that a late one never lowers the state; ``failed`` stands apart."""
+        fields: dict[str, Any] = {"receipt_at": receipt.at}
+        if receipt.error:
+            fields["error"] = receipt.error.model_dump()
+        if receipt.status is ReceiptStatus.FAILED:
+            fields |= {"failed": True}
+        await self._raise_status(receipt.tenant, receipt.message_id, receipt.status.value, receipt.status.rank, fields)
+
+    async def _raise_status(self, tenant: str, message_id: str, status: str, rank: int, fields: dict[str, Any]) -> None:
+        """One atomic step: details always, the status only upwards."""
+        higher = {"$gt": [rank, {"$ifNull": ["$rank", -1]}]}
+        values: dict[str, Any] = {name: {"$literal": value} for name, value in fields.items()}
+        values["tenant"] = {"$literal": tenant}
+        values["status"] = {"$cond": [higher, status, "$status"]}
+        values["rank"] = {"$cond": [higher, rank, "$rank"]}
+        await self._messages.update_one({"_id": f"{tenant}:{message_id}"}, [{"$set": values}], upsert=True)
