@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import aiohttp
 import httpx
 import orjson
 from dapr.clients.base import DaprActorClientBase
 from pydantic import BaseModel
+from yarl import URL
 
 from m2n.serialization import from_state, to_json, to_state
 from m2n.settings import Settings
@@ -37,31 +39,60 @@ class DaprClient:
 
     def __init__(self, settings: Settings, timeout_s: float = 15) -> None:
         token = settings.dapr_api_token.get_secret_value()
-        self._http = httpx.AsyncClient(
-            base_url=f"{settings.sidecar_url}/v1.0",
-            headers={"dapr-api-token": token} if token else {},
-            timeout=httpx.Timeout(timeout_s, connect=2),
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64),
-            trust_env=False,
-        )
+        self._base = f"{settings.sidecar_url}/v1.0"
+        self._headers = {"dapr-api-token": token} if token else {}
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=2)
+        self._http: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if self._http:
+            await self._http.close()
 
-    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Any call below /v1.0; raises DaprUnavailable, and NotTaken for a path that no URL can have.
+    def _session(self) -> aiohttp.ClientSession:
+        """Made with the first request, because it belongs to the running loop."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+                timeout=self._timeout,
+                auto_decompress=False,
+            )
+        return self._http
 
-        Returns 2xx, 3xx and 4xx answers.
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Any = None,
+    ) -> httpx.Response:
+        """Any call below /v1.0; ``path`` is percent-encoded, ``json`` stands for a body in JSON.
+
+        Returns 2xx, 3xx and 4xx answers. Raises DaprUnavailable, and NotTaken for a path that no URL can have.
         """
+        url = self._url(method, path, params)
+        sent = dict(headers or {})
+        if json is not None:
+            content, sent["content-type"] = orjson.dumps(json), "application/json"
         try:
-            answer = await self._http.request(method, path, **options)
-        except httpx.InvalidURL as bad:
-            raise NotTaken(400, f"{method}: the path cannot stand in a URL") from bad
-        except httpx.HTTPError as broken:
+            async with self._session().request(
+                method, url, headers=sent, data=content, allow_redirects=False
+            ) as received:
+                answer = httpx.Response(received.status, headers=received.raw_headers, content=await received.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise DaprUnavailable(f"{method} {path}: {type(broken).__name__}") from broken
         if answer.status_code >= 500:
             raise DaprUnavailable(f"{method} {path}: {answer.status_code} {_error_code(answer)}")
         return answer
+
+    def _url(self, method: str, path: str, params: Mapping[str, str] | None) -> URL:
+        if not path.isascii() or not path.isprintable() or " " in path:
+            raise NotTaken(400, f"{method}: the path cannot stand in a URL")
+        return URL(f"{self._base}{path}{'?' + urlencode(params) if params else ''}", encoded=True)
 
     async def _expect(self, method: str, path: str, **options: Any) -> httpx.Response:
         answer = await self.request(method, path, **options)
