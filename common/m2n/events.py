@@ -164,6 +164,8 @@ class Reply(Model):
     """The language that the engine understood, where it can tell."""
     fallback: bool = False
     end_session: bool = False
+    taken_seq: int | None = None
+    """The customer's newest line that the desk has: an open turn up to it is taken, however late the word of that."""
     at: Moment
     trail: tuple[Hop, ...] = ()
 

@@ -20,6 +20,9 @@ from m2n.tenants import UnknownConnection, UnknownTenant
 from services.delivery.batch import BatchSender, NoRoute, Route
 from services.delivery.sending import CALL_S, Sender
 
+KEEP_ALIVE_S = 2.0
+"""Shorter than servers keep an idle connection: one that is closed just as it is used makes a message ``uncertain``."""
+
 service = Service("delivery")
 app = service.app
 
@@ -27,7 +30,7 @@ app = service.app
 @service.resource
 @asynccontextmanager
 async def sending() -> AsyncIterator[None]:
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
+    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE_S)
     timeout = httpx.Timeout(CALL_S - 2, connect=2)
     async with httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False) as vendors:
         sender = Sender(service.dapr, Caller(vendors), clock.now)

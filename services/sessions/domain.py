@@ -132,6 +132,7 @@ class Step:
         assert session is not None
         self._give_up_old_messages()
         self._remember_applied(key)
+        self._settle_taken(session, reply)
         _ACTIONS[reply.action](self, session, reply)
         return StepOutcome(Result.APPLIED, session_id=session.id)
 
@@ -294,10 +295,12 @@ class Step:
         """Raise the epoch, tell the customer, and give the open turn's lines to the desk as its first turn."""
         desk = self.tenant.rules.handover.desk
         connection = desk and self.tenant.connection(desk)
+        speaks = reply is not None and bool(reply.messages) and not reply.fallback
         if not desk or not connection or session.handover_failures >= HANDOVER_FAILURES:
+            if reply is not None and speaks:
+                self._say_all(session, reply)
             self._say_system(session, "nobody_available", "there is no desk that takes the conversation")
             return self._settle_turn(session)
-        speaks = reply is not None and bool(reply.messages) and not reply.fallback
         if reply is not None and speaks:
             self._say_all(session, reply)
         else:
@@ -319,6 +322,12 @@ class Step:
 
     def _taken(self, session: Session, _: Reply) -> None:
         self._settle_turn(session)
+
+    def _settle_taken(self, session: Session, reply: Reply) -> None:
+        """What the desk showed to the agent is not given to the bot again."""
+        turn, taken = session.turn, reply.taken_seq
+        if reply.action in _AGENT_ACTIONS and turn and taken is not None and turn.lines[-1].seq <= taken:
+            self._settle_turn(session)
 
     def _agent_joined(self, session: Session, reply: Reply) -> None:
         handover = session.handover

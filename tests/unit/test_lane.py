@@ -40,12 +40,12 @@ class Driver:
         self.lane = step.lane
         return outcome
 
-    def agent(self, action: Action, *texts: str, key: str = "a1", epoch: int | None = None) -> StepOutcome:
+    def agent(self, action: Action, *texts: str, key: str = "a1", epoch: int | None = None, **more: Any) -> StepOutcome:
         session = self.session
         step = self.step()
         made = reply(
             session.id, None, session.epoch if epoch is None else epoch, *texts,
-            id=f"{action.value}.{key}", action=action, author=Author.AGENT, author_name="Ada",
+            id=f"{action.value}.{key}", action=action, author=Author.AGENT, author_name="Ada", **more,
         )  # fmt: skip
         outcome = step.reply(made, frozenset())
         self.lane = step.lane
@@ -61,6 +61,10 @@ class Driver:
     def session(self) -> Session:
         assert self.lane.session is not None
         return self.lane.session
+
+    def open_turn(self) -> list[str]:
+        turn = self.session.turn
+        return [plain_text(line.content) for line in turn.lines] if turn else []
 
     def sent(self) -> list[str]:
         return [plain_text(message.content) for message in self.lane.to_send]
@@ -237,6 +241,39 @@ def test_agent_message_after_the_end_is_refused() -> None:
     lane.to_human()
     lane.agent(Action.END)
     assert lane.agent(Action.SAY, "one more thing", key="late", epoch=2).result is Result.REFUSED
+
+
+def test_what_the_desk_showed_is_not_given_to_the_bot_though_the_word_of_that_is_late() -> None:
+    lane = Driver()
+    lane.says("a human, please", number=1)
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    shown = lane.session.turn
+    assert shown is not None
+    lane.agent(Action.AGENT_JOINED, key="join")
+    lane.agent(Action.SAY, "hello", key="say", taken_seq=shown.lines[-1].seq)
+    assert lane.open_turn() == []
+    lane.says("one more", number=2)
+    lane.agent(Action.END, key="end", taken_seq=shown.lines[-1].seq)
+    assert lane.open_turn() == ["one more"]
+
+
+def test_the_desk_is_shown_the_bots_answer_to_lines_before_it() -> None:
+    """The customer went on writing before the bot answered."""
+    lane = Driver()
+    lane.says("first", number=1)
+    lane.says("second", number=2)
+    lane.answers("answer to the first")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    facts = lane.session.facts("acme", "P1")
+    assert lane.open_turn() == ["second"]
+    assert [plain_text(line.content) for line in facts.history][:2] == ["first", "answer to the first"]
+
+
+def test_what_the_engine_says_beside_a_handover_that_cannot_be_is_said() -> None:
+    lane = Driver(handover={"desk": None})
+    lane.says("help")
+    lane.answers("Try this meanwhile.", action=Action.HAND_OVER)
+    assert lane.sent()[0] == "Try this meanwhile."
 
 
 def test_message_that_no_desk_took_goes_to_the_bot_when_the_agent_ends() -> None:

@@ -84,6 +84,12 @@ class Conversation(Model):
     def line(self, key: str) -> DeskLine | None:
         return next((line for line in self.lines if line.key == key), None)
 
+    @property
+    def newest_of_customer(self) -> int | None:
+        """The session's number of the customer's newest line that the agents have."""
+        numbers = (line.seq for line in self.lines if line.author is Author.CUSTOMER and line.seq is not None)
+        return max(numbers, default=None)
+
 
 class Agent(Model):
     """Who calls: an API key, and the name that the call gives. A supervisor's key has the role admin."""

@@ -40,6 +40,7 @@ def _reply(conversation: Conversation, suffix: str, action: Action, did: str, at
         action=action,
         author=Author.AGENT,
         author_name=conversation.agent,
+        taken_seq=conversation.newest_of_customer,
         at=at,
         trail=(Hop(service=SERVICE, did=did, at=at),),
         **more,

@@ -38,6 +38,7 @@ def deliver(state: State, message: Message) -> None:
         template=message.content_sid,
         variables=message.content_variables,
         action=message.action,
+        callback=message.callback,
         seen=error is None,
     )
     state.start(_go_on(state, message, plan, error))

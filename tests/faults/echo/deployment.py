@@ -1,0 +1,39 @@
+"""The echo engine in a stack: its service beside the others, its entry point where tenants are checked, its scopes."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.local.places import COMPONENTS
+from deploy.local.services import SERVICES, Service
+from deploy.local.stack import Stack
+from tests.faults.echo import ECHO_SERVICE, INSTALLED
+
+SCOPED = ("pubsub", "secrets", "state")
+
+
+def services_with_echo(services: Iterable[Service] = SERVICES) -> tuple[Service, ...]:
+    """The services and the echo engine's; ``tenants`` knows its adapter then."""
+    known = [replace(service, import_path=INSTALLED) if service.name == "tenants" else service for service in services]
+    return (*known, ECHO_SERVICE)
+
+
+def components_with_echo(folder: Path) -> Path:
+    """A copy of Dapr's components in ``folder``, with the echo engine's sidecar in their scopes."""
+    shutil.copytree(COMPONENTS, folder, dirs_exist_ok=True)
+    for name in SCOPED:
+        path = folder / f"{name}.yaml"
+        document = yaml.safe_load(path.read_text())
+        document["scopes"].append(ECHO_SERVICE.app_id)
+        path.write_text(yaml.safe_dump(document))
+    return folder
+
+
+def stack_with_echo(folder: Path, services: Iterable[Service] = SERVICES, **options: Any) -> Stack:
+    """A stack on free ports below ``folder``, not started yet; ``options`` are those of Stack."""
+    components = components_with_echo(folder / "components")
+    return Stack(folder / "stack", services=services_with_echo(services), components=components, **options)

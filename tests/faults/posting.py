@@ -1,0 +1,80 @@
+"""How the vendor brings a customer's message: signed, and again until it gets its 2xx."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+from twilio.request_validator import RequestValidator
+
+from tests.faults.customers import Customer
+from tests.faults.site import Site
+
+ANSWER_WITHIN_S = 15.0
+"""Twilio waits so long for an answer."""
+TRY_FOR_S = 90.0
+PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+Outcome = Literal["accepted", "given_up", "refused"]
+
+
+@dataclass(frozen=True)
+class Posted:
+    """``statuses`` has the HTTP status of each try, or the name of the error."""
+
+    outcome: Outcome
+    sent_ns: int
+    ended_ns: int
+    statuses: tuple[int | str, ...]
+
+
+class Vendor:
+    """Posts webhooks to the edge, many at once."""
+
+    def __init__(self, site: Site, try_for_s: float = TRY_FOR_S) -> None:
+        self._site, self._try_for_s = site, try_for_s
+        self.answer_times_s: list[float] = []
+        """How long each try took, whatever came of it."""
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        timeout = httpx.Timeout(ANSWER_WITHIN_S, connect=5)
+        self._http = httpx.AsyncClient(
+            base_url=site.addresses["webhooks"], limits=limits, timeout=timeout, trust_env=False
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def post(self, customer: Customer, form: Mapping[str, str]) -> int | str:
+        """One try: the HTTP status, or the name of the error."""
+        validator = RequestValidator(customer.line.token)
+        signed = validator.compute_signature(f"{self._site.public_url}{customer.path}", dict(form))
+        began = time.monotonic()
+        try:
+            answer = await self._http.post(customer.path, data=dict(form), headers={"x-twilio-signature": signed})
+        except httpx.TransportError as broken:
+            return type(broken).__name__
+        finally:
+            self.answer_times_s.append(time.monotonic() - began)
+        return answer.status_code
+
+    async def deliver(self, customer: Customer, form: Mapping[str, str]) -> Posted:
+        """The same form until it is accepted or refused, or the time is over."""
+        sent_ns, deadline = time.time_ns(), time.monotonic() + self._try_for_s
+        statuses: list[int | str] = []
+        while True:
+            statuses.append(await self.post(customer, form))
+            outcome = outcome_of(statuses[-1])
+            if outcome is None and time.monotonic() > deadline:
+                outcome = "given_up"
+            if outcome:
+                return Posted(outcome, sent_ns, time.time_ns(), tuple(statuses))
+            await asyncio.sleep(PAUSES_S[min(len(statuses), len(PAUSES_S)) - 1])
+
+
+def outcome_of(status: int | str) -> Outcome | None:
+    """None: the vendor tries again."""
+    if isinstance(status, str) or status >= 500 or status == 429:
+        return None
+    return "accepted" if 200 <= status < 300 else "refused"

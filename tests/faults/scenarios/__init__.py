@@ -1,0 +1,1 @@
+"""The faults of the campaign, each played while customers write."""
