@@ -1,15 +1,17 @@
-"""The command ``m2n``: tenants and schemas."""
+"""The command ``m2n``: tenants, dead letters and schemas."""
 
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from m2n import dead_letter_commands
+from m2n.command_line import DEFAULT_URL, Key, Url, err, out, tenants_api
 from m2n.field_problems import FieldProblem
 from m2n.json_schemas import write_schemas
 from m2n.tenant_files import TenantFileError, read_tenant_file
@@ -19,14 +21,11 @@ from m2n.tenants_client import TenantsApiError, TenantsClient
 app = typer.Typer(no_args_is_help=True, help="Work with an M2N installation.", pretty_exceptions_enable=False)
 tenant_app = typer.Typer(no_args_is_help=True, help="Apply, check and list tenants.")
 app.add_typer(tenant_app, name="tenant")
-out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 
 Files = Annotated[list[Path], typer.Argument(help="Tenant files in YAML.", show_default=False)]
-Url = Annotated[str, typer.Option(envvar="M2N_TENANTS_URL", help="Address of the tenants service.")]
-Key = Annotated[str, typer.Option(envvar="M2N_ADMIN_KEY", help="An API key with the role admin.", show_default=False)]
 Values = Annotated[list[str] | None, typer.Option("--set", help="NAME=value for ${NAME} in the files.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write into.")]
-DEFAULT_URL = "http://127.0.0.1:8001"
 
 
 @tenant_app.command()
@@ -56,12 +55,8 @@ def check(files: Files, set_: Values = None) -> None:
 @tenant_app.command("list")
 def list_tenants(key: Key, url: Url = DEFAULT_URL) -> None:
     """Show the tenants that the key may see."""
-    try:
-        with TenantsClient(url, key) as client:
-            tenants = client.tenants()
-    except TenantsApiError as refused:
-        err.print(str(refused), markup=False)
-        raise typer.Exit(1) from None
+    with tenants_api(url, key) as client:
+        tenants = client.tenants()
     table = Table("id", "name", "version", "languages", "connections")
     for tenant in tenants:
         languages, connections = ", ".join(tenant["languages"]), ", ".join(tenant["connections"])
@@ -112,3 +107,12 @@ def _values(pairs: list[str] | None) -> dict[str, Any]:
             raise typer.BadParameter(f"expected NAME=value with a NAME in capitals, got {pair!r}", param_hint="--set")
         found[name] = value
     return found
+
+
+def _add_commands_of_services() -> None:
+    """What is installed may bring commands: the entry points of the group ``m2n.commands`` are functions."""
+    for point in entry_points(group="m2n.commands"):
+        app.command(point.name)(point.load())
+
+
+_add_commands_of_services()

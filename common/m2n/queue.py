@@ -30,6 +30,10 @@ class QueueUnavailable(Exception):
     """SQS did not take or give; trying again may help."""
 
 
+class MessageRefused(Exception):
+    """SQS does not take this message, however often it is sent."""
+
+
 class ReceiptGone(Exception):
     """A message was held for too long: SQS gives it, and what came after it in its group, again."""
 
@@ -43,11 +47,27 @@ class Received:
     receives: int
 
 
+@dataclass(frozen=True)
+class DeadMessage:
+    """A message in the dead-letter queue. ``failed_id`` is the message id under which it failed."""
+
+    body: str
+    group: str
+    receipt: str
+    failed_id: str
+    reason: str
+    tries: int
+
+
 class InboundQueue:
     """The queue and its dead-letter queue. Methods raise QueueUnavailable."""
 
     def __init__(self, client: Any, url: str, dead_url: str) -> None:
         self._client, self._url, self._dead_url = client, url, dead_url
+
+    @property
+    def name(self) -> str:
+        return self._url.rpartition("/")[2]
 
     async def send(self, messages: Sequence[Inbound]) -> None:
         """Put messages on the queue in their order; returns when SQS has all of them.
@@ -77,11 +97,14 @@ class InboundQueue:
 
     async def delete(self, message: Received) -> None:
         """Raises ReceiptGone, too (SQS: ReceiptHandleIsInvalid, InvalidParameterValue)."""
+        await self._delete(self._url, message.receipt)
+
+    async def _delete(self, url: str, receipt: str) -> None:
         try:
-            await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+            await self._client.delete_message(QueueUrl=url, ReceiptHandle=receipt)
         except ClientError as refused:
-            code = refused.response.get("Error", {}).get("Code", "")
-            if code.rpartition(".")[2] in ("ReceiptHandleIsInvalid", "InvalidParameterValue"):
+            code = _code(refused)
+            if code in ("ReceiptHandleIsInvalid", "InvalidParameterValue"):
                 raise ReceiptGone from refused
             raise QueueUnavailable(f"delete_message: {code}") from refused
         except (BotoCoreError, OSError) as failed:
@@ -107,9 +130,43 @@ class InboundQueue:
             MessageAttributes={
                 "reason": {"DataType": "String", "StringValue": reason[:200]},
                 "tries": {"DataType": "Number", "StringValue": str(tries)},
+                "failed": {"DataType": "String", "StringValue": message.message_id},
             },
         )
         await self.delete(message)
+
+    async def receive_dead(self, wait_s: int = 20) -> list[DeadMessage]:
+        """From the dead-letter queue: what was set aside, and what SQS itself moved there."""
+        answer = await self._call(
+            "receive_message",
+            QueueUrl=self._dead_url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=wait_s,
+            MessageSystemAttributeNames=["MessageGroupId"],
+            MessageAttributeNames=["All"],
+        )
+        return [_dead(message) for message in answer.get("Messages", [])]
+
+    async def delete_dead(self, message: DeadMessage) -> None:
+        """Raises ReceiptGone, too."""
+        await self._delete(self._dead_url, message.receipt)
+
+    async def put_back(self, body: str, group: str, key: str) -> None:
+        """Send a message again in its group. ``key`` is the deduplication id: repeats within 5 minutes are one.
+
+        Raises MessageRefused, too.
+        """
+        try:
+            await self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=key
+            )
+        except ClientError as refused:
+            code = _code(refused)
+            if code in ("InvalidMessageContents", "InvalidParameterValue"):
+                raise MessageRefused(code) from refused
+            raise QueueUnavailable(f"send_message: {code}") from refused
+        except (BotoCoreError, OSError) as failed:
+            raise QueueUnavailable(f"send_message: {type(failed).__name__}") from failed
 
     async def _call(self, operation: str, **arguments: Any) -> Any:
         try:
@@ -176,6 +233,23 @@ def _entry(number: str, message: Inbound) -> dict[str, Any]:
         "MessageGroupId": group_id(message),
         "MessageDeduplicationId": vendor_key(message),
     }
+
+
+def _code(refused: ClientError) -> str:
+    return refused.response.get("Error", {}).get("Code", "").rpartition(".")[2]
+
+
+def _dead(message: dict[str, Any]) -> DeadMessage:
+    said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    moved_by_sqs = f"received {BACKSTOP_RECEIVES} times and never finished"
+    return DeadMessage(
+        body=message["Body"],
+        group=message.get("Attributes", {}).get("MessageGroupId", ""),
+        receipt=message["ReceiptHandle"],
+        failed_id=said.get("failed", message["MessageId"]),
+        reason=said.get("reason", moved_by_sqs),
+        tries=int(said.get("tries", BACKSTOP_RECEIVES)),
+    )
 
 
 def _received(message: dict[str, Any]) -> Received:

@@ -1,6 +1,7 @@
 """What every service's app is made of: health, the sidecar's token, limits, subscriptions, dead letters."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -11,18 +12,27 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import generate_latest
 from pydantic import TypeAdapter, ValidationError
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from m2n import clock
 from m2n.dapr import PUBSUB, DaprClient
-from m2n.deadletters import DeadLetters
+from m2n.dead_letter_keeping import LetterKeeper, NotKept
+from m2n.dead_letter_spool import Spool
+from m2n.deadletters import REASON_LENGTH, UNKNOWN, DeadLetters, Failure, event_id, failed_event
 from m2n.events import TENANT_CHANGED, TenantChanged, dead_letter_topic
+from m2n.failed_tries import FailedTries, FailureMemory
 from m2n.guards import SidecarToken
 from m2n.settings import Settings
-from m2n.telemetry import DEAD_LETTERS, HANDLE_SECONDS, HANDLED, configure_logging, log, where
+from m2n.telemetry import HANDLE_SECONDS, HANDLED, configure_logging, log, where
 from m2n.tenants import TenantDirectory, UnknownTenant
 
 E = TypeVar("E")
 Handler = Callable[[Any], Awaitable[None]]
 MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""Sidecars publish up to 4 MiB; as a dead letter that comes in base64, a third longer."""
+SIDECAR_WAITS_S = 10.0
+"""The time-out ``handler`` in components/resiliency.yaml."""
 
 
 class Service:
@@ -37,11 +47,14 @@ class Service:
         configure_logging(name, self.settings.log_level)
         self.dapr = DaprClient(self.settings)
         self.tenants = TenantDirectory(self.dapr)
-        self._dead_letters = DeadLetters(self.settings)
+        self.dead_letters = DeadLetters(self.settings)
+        self.keeper = LetterKeeper(self.dead_letters, Spool(self.settings.data_dir / "dead-letters"))
+        self._failures = FailureMemory()
+        self._kinds: dict[str, TypeAdapter[Any]] = {}
         self._subscriptions: list[dict[str, Any]] = []
         self._resources: list[Callable[[], AbstractAsyncContextManager[Any]]] = []
         self.app = FastAPI(title=f"M2N {name}", lifespan=self._lifespan, docs_url=None, redoc_url=None)
-        self.app.add_middleware(RequestBodyLimitMiddleware, max_body_size=max_body_bytes)
+        self.app.add_middleware(_BodyLimits, max_body_bytes=max_body_bytes)
         self.app.add_middleware(SidecarToken, token=self.settings.app_api_token.get_secret_value())
         self.app.add_api_route("/health", self._health, methods=["GET"])
         self.app.add_api_route("/metrics", self._metrics, methods=["GET"])
@@ -73,6 +86,7 @@ class Service:
             "deadLetterTopic": dead_letter_topic(self.name),
         }
         self._subscriptions.append(entry)
+        self._kinds[topic] = kind
 
         async def take(request: Request) -> Response:
             return await self._handle(topic, kind, handler, await request.body())
@@ -82,14 +96,18 @@ class Service:
     async def _handle(self, topic: str, kind: TypeAdapter[Any], handler: Handler, body: bytes) -> Response:
         began = time.perf_counter()
         try:
-            event = kind.validate_python(orjson.loads(body)["data"], strict=False)
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValidationError) as bad:
+            envelope = orjson.loads(body)
+            event = _event(kind, envelope)
+        except _UNREADABLE as bad:
             HANDLED.labels(topic, "unreadable").inc()
             log().error("event unreadable, set aside", topic=topic, error=type(bad).__name__)
             return _status("DROP")
+        name = event_id(envelope)
+        self._failures.begin(name)
         try:
             await handler(event)
         except Exception as failed:
+            self._failures.failed(name, _reason(failed))
             HANDLED.labels(topic, "failed").inc()
             log().warning(
                 "event not handled, will come again",
@@ -99,20 +117,42 @@ class Service:
                 where=where(failed),
             )
             return Response(status_code=500)
+        seconds = time.perf_counter() - began
+        if seconds < SIDECAR_WAITS_S:
+            self._failures.done(name)
         HANDLED.labels(topic, "done").inc()
-        HANDLE_SECONDS.labels(topic).observe(time.perf_counter() - began)
+        HANDLE_SECONDS.labels(topic).observe(seconds)
         return _status("SUCCESS")
 
     async def _take_dead_letter(self, request: Request) -> Response:
         """Keep what no try could handle. A failure here makes the sidecar try again."""
-        letter = await self._dead_letters.keep(self.name, await request.body())
-        DEAD_LETTERS.labels(self.name).inc()
-        log().error("dead letter kept", origin=self.name, topic=letter.topic, tenant=letter.tenant, letter=letter.id)
+        try:
+            await self.keeper.keep(self._dead_event(await request.body()))
+        except NotKept:
+            return Response(status_code=500)
         return _status("SUCCESS")
 
+    def _dead_event(self, body: bytes) -> Failure:
+        body = _raw(body)
+        known = self._why_dead(body)
+        return failed_event(self.name, body, known.tries, known.reason, clock.now())
+
+    def _why_dead(self, body: bytes) -> FailedTries:
+        """What the event failed of, as far as this process knows; that it is unreadable can be seen at any time."""
+        try:
+            envelope = orjson.loads(body)
+            kind = self._kinds.get(str(envelope.get("topic")))
+            if kind:
+                _event(kind, envelope)
+        except _UNREADABLE as bad:
+            return FailedTries(1, f"unreadable: {type(bad).__name__}")
+        return self._failures.of(event_id(envelope)) or FailedTries(0, UNKNOWN)
+
     async def _subscribe(self) -> list[dict[str, Any]]:
+        """Dead letters come as they are: what is no CloudEvent could not be brought otherwise, and would be lost."""
         topic = dead_letter_topic(self.name)
-        return [*self._subscriptions, {"pubsubname": PUBSUB, "topic": topic, "route": f"/events/{topic}"}]
+        entry = {"pubsubname": PUBSUB, "topic": topic, "route": f"/events/{topic}", "metadata": {"rawPayload": "true"}}
+        return [*self._subscriptions, entry]
 
     async def _tenant_changed(self, event: TenantChanged) -> None:
         with suppress(UnknownTenant):  # it was deleted, and so is the copy
@@ -129,11 +169,40 @@ class Service:
         self.app.add_api_route(f"/events/{dead_letter_topic(self.name)}", self._take_dead_letter, methods=["POST"])
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self.dapr.close)
-            opened.push_async_callback(self._dead_letters.close)
+            opened.push_async_callback(self.dead_letters.close)
+            await opened.enter_async_context(background("spooled dead letters", self.keeper.bring_back)())
             for resource in self._resources:
                 await opened.enter_async_context(resource())
             log().info("started")
             yield
+
+
+class _BodyLimits:
+    """Bounds the bodies of requests; those of the sidecar's events have a bound of their own."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._others = RequestBodyLimitMiddleware(app, max_body_size=max_body_bytes)
+        self._events = RequestBodyLimitMiddleware(app, max_body_size=MAX_EVENT_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_event = scope["type"] == "http" and scope["path"].startswith("/events/")
+        await (self._events if is_event else self._others)(scope, receive, send)
+
+
+_UNREADABLE = (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValidationError)
+
+
+def _event(kind: TypeAdapter[Any], envelope: Any) -> Any:
+    """Raises one of _UNREADABLE."""
+    return kind.validate_python(envelope["data"], strict=False)
+
+
+def _raw(body: bytes) -> bytes:
+    """The bytes that Dapr wrapped because the subscription asks for raw payloads; else all of it."""
+    try:
+        return base64.b64decode(orjson.loads(body)["data_base64"])
+    except (ValueError, KeyError, TypeError):
+        return body
 
 
 def _status(word: str) -> Response:
@@ -143,6 +212,10 @@ def _status(word: str) -> Response:
 def _why(failed: Exception) -> str:
     """Own exceptions say why without private data; of others only the kind is logged."""
     return str(failed) if type(failed).__module__.startswith(("m2n", "services")) else ""
+
+
+def _reason(failed: Exception) -> str:
+    return f"{type(failed).__name__}: {_why(failed) or where(failed)}"[:REASON_LENGTH]
 
 
 async def run_until_cancelled(name: str, job: Callable[[], Awaitable[None]], pause_s: float = 1) -> None:

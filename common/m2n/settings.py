@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", validation_alias="M2N_PUBLIC_URL")
     data_dir: Path = Field(Path(".m2n/data"), validation_alias="M2N_DATA_DIR")
     log_level: str = Field("INFO", validation_alias="M2N_LOG_LEVEL")
+    recordings_days: int = Field(30, validation_alias="M2N_RECORDINGS_DAYS", ge=0, le=3650)
+    """How long the steps of sessions are kept for a replay; 0: they are not recorded."""
     clock_ahead_s: float = Field(0, validation_alias="M2N_CLOCK_AHEAD_S")
     """How far the whole installation's time is ahead: for tests."""
 

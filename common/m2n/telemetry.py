@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 HANDLED = Counter("m2n_events_handled", "Events by topic and what became of them", ["topic", "result"])
 DEAD_LETTERS = Counter("m2n_dead_letters", "Messages set aside", ["origin"])
+DEAD_LETTERS_KEPT = Gauge("m2n_dead_letters_kept", "Dead letters that nobody has put back yet", ["tenant"])
+DEAD_LETTERS_SPOOLED = Gauge("m2n_dead_letters_spooled", "Dead letters on disk, waiting for the database")
+REDRIVES = Counter("m2n_dead_letter_redrives", "Dead letters put back", ["origin", "result"])
 HANDLE_SECONDS = Histogram("m2n_event_seconds", "Time to handle one event", ["topic"])
 
 _NEVER_LOGGED = frozenset(

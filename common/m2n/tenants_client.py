@@ -50,11 +50,30 @@ class TenantsClient:
 
     def tenants(self) -> list[dict[str, Any]]:
         """Every tenant that the key may see."""
+        return self._all("/v1/tenants", "tenants", {})
+
+    def dead_letters(self, tenant_id: str, state: str | None = None) -> list[dict[str, Any]]:
+        """A tenant's dead letters, the newest first; '': those that name no tenant."""
+        return self._all(_letters(tenant_id), "dead_letters", {"state": state} if state else {})
+
+    def dead_letter(self, tenant_id: str, letter_id: str, *, body: bool = False) -> dict[str, Any]:
+        params = {"body": "true"} if body else {}
+        return self._call("GET", _letters(tenant_id, letter_id), params=params).json()
+
+    def redrive(self, tenant_id: str, letter_id: str) -> str:
+        """Put one back; its state then."""
+        return self._call("POST", _letters(tenant_id, letter_id, "redrive")).json()["state"]
+
+    def redrive_all(self, tenant_id: str) -> int:
+        """Put back all that are kept; how many these are."""
+        return self._call("POST", _letters(tenant_id, "redrive")).json()["redriving"]
+
+    def _all(self, path: str, name: str, params: dict[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         after = ""
         while True:
-            page = self._call("GET", "/v1/tenants", params={"after": after}).json()
-            found += page["tenants"]
+            page = self._call("GET", path, params=params | {"after": after}).json()
+            found += page[name]
             if page["next"] is None:
                 return found
             after = page["next"]
@@ -67,6 +86,11 @@ class TenantsClient:
         if answer.is_success or (missing_is_fine and answer.status_code == 404):
             return answer
         raise _refusal(answer)
+
+
+def _letters(tenant_id: str, *rest: str) -> str:
+    of_tenant = f"/v1/tenants/{quote(tenant_id, safe='')}" if tenant_id else "/v1"
+    return "/".join([f"{of_tenant}/dead-letters", *(quote(part, safe="") for part in rest)])
 
 
 def _version(answer: httpx.Response) -> int:

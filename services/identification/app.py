@@ -3,18 +3,22 @@
 from fastapi import HTTPException
 from ulid import ULID
 
+from m2n.api_errors import add_error_answers
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.lanes import LaneAnswer, call_lane
 from m2n.message import Inbound
-from m2n.queue import open_queue
+from m2n.queue import InboundQueue, open_queue
 from m2n.service import Service, background
+from services.identification import dead_letter_routes
+from services.identification.dead_letter_queue import DeadLetterQueue
 from services.identification.intake import Intake, Passing
 from services.identification.profiles import Profiles
 
 service = Service("identification", follows_tenants=False)
 app = service.app
 profiles = Profiles(service.dapr, lambda: str(ULID()))
-_receiving: dict[str, bool] = {"ready": False}
+_queues: list[InboundQueue] = []
+"""The queue while it is received from."""
 
 
 async def deliver(message: Inbound) -> LaneAnswer:
@@ -30,18 +34,31 @@ async def deliver(message: Inbound) -> LaneAnswer:
 
 async def receive() -> None:
     async with open_queue(service.settings) as queue:
-        _receiving["ready"] = True
+        _queues.append(queue)
         try:
             await Intake(queue, deliver).run()
         finally:
-            _receiving["ready"] = False
+            _queues.remove(queue)
+
+
+async def collect_dead_letters() -> None:
+    async with open_queue(service.settings) as queue:
+        await DeadLetterQueue(queue, service.keeper.store).run()
+
+
+def open_now() -> InboundQueue | None:
+    return _queues[-1] if _queues else None
 
 
 service.resource(background("intake", receive))
+service.resource(background("dead-letter queue", collect_dead_letters))
+app.state.returns = dead_letter_routes.Returns(service.dead_letters, open_now)
+add_error_answers(app)
+app.include_router(dead_letter_routes.router)
 
 
 @app.get("/health/ready")
 async def ready() -> dict[str, str]:
-    if not _receiving["ready"]:
+    if open_now() is None:
         raise HTTPException(503, "not connected to the queue")
     return {"status": "ok"}

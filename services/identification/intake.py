@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from m2n import clock
+from m2n.crash_points import crash_point
 from m2n.lanes import LaneAnswer
 from m2n.message import Hop, Inbound
 from m2n.queue import VISIBILITY_S, InboundQueue, QueueUnavailable, ReceiptGone, Received
 from m2n.serialization import from_json
-from m2n.telemetry import DEAD_LETTERS, log, where
+from m2n.telemetry import log, where
 
 GROUPS_AT_ONCE = 64
 RECEIVERS = 4
@@ -94,6 +95,7 @@ class Intake:
                 async with self._room:
                     reason = await self._try(message)
                 if reason is None:
+                    crash_point("identification.before-delete")
                     return await self._queue.delete(message)
                 tries += 1
                 if tries >= TRIES or reason.startswith("rejected"):
@@ -121,7 +123,6 @@ class Intake:
 
     async def _set_aside(self, message: Received, reason: str, tries: int) -> None:
         await self._queue.set_aside(message, reason, tries)
-        DEAD_LETTERS.labels("identification").inc()
         log().error("message set aside", why=reason, tries=tries, message=message.message_id)
 
     async def _extend(self, left: list[Received]) -> None:
