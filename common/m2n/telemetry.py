@@ -14,6 +14,7 @@ DEAD_LETTERS = Counter("m2n_dead_letters", "Messages set aside", ["origin"])
 DEAD_LETTERS_KEPT = Gauge("m2n_dead_letters_kept", "Dead letters that nobody has put back yet", ["tenant"])
 DEAD_LETTERS_SPOOLED = Gauge("m2n_dead_letters_spooled", "Dead letters on disk, waiting for the database")
 REDRIVES = Counter("m2n_dead_letter_redrives", "Dead letters put back", ["origin", "result"])
+UNREADABLE = Counter("m2n_webhooks_unreadable", "Genuine webhooks that no adapter could read", ["channel"])
 HANDLE_SECONDS = Histogram("m2n_event_seconds", "Time to handle one event", ["topic"])
 
 _NEVER_LOGGED = frozenset(

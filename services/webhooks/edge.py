@@ -20,7 +20,7 @@ from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.message import Hop, Inbound, Receipt
 from m2n.message_statuses import MessageStatuses
 from m2n.queue import InboundQueue, QueueUnavailable
-from m2n.telemetry import log
+from m2n.telemetry import UNREADABLE, log
 from m2n.tenant import Connection, ConnectionKind
 from m2n.tenants import TenantDirectory, UnknownConnection, UnknownTenant
 
@@ -58,6 +58,8 @@ class Edge:
         try:
             parsed = resolved.channel.parse(webhook, resolved.tenant, resolved.connection, received_at)
         except MalformedWebhook as bad:
+            UNREADABLE.labels(channel_name).inc()
+            log().error("genuine webhook refused: unreadable", tenant=resolved.tenant, connection=connection_id)
             raise HTTPException(400, str(bad)) from bad
         await self._keep(parsed)
         answer = resolved.channel.acknowledge(parsed)

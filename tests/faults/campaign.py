@@ -77,7 +77,7 @@ class Campaign:
             messages=scenario.messages,
             rate_per_s=scenario.rate_per_s,
             agent_share=scenario.agent_share,
-            **scenario.changes,
+            **{"receipts_final": "sent", **scenario.changes},
         )
         folder = self.folder / scenario.name
         async with Load(self.site, plan, folder) as load:

@@ -98,9 +98,9 @@ class Scenario:
     about: str
     play: Play
     after: Play | None = None
-    messages: int = 500
+    messages: int = 320
     customers: int = 40
-    rate_per_s: float = 25.0
+    rate_per_s: float = 12.0
     agent_share: float = 0.1
     kills_one: bool = True
     beside: bool = False

@@ -224,6 +224,12 @@ def test_what_is_stored_is_kept_in_volumes() -> None:
     assert [path for path in mounted if path.startswith("./") and not (ROOT / path).exists()] == []
 
 
+@each_twin
+def test_a_service_has_a_folder_of_its_own_for_what_must_not_be_lost(service: Service) -> None:
+    """Dead letters wait there while the database is away."""
+    assert f"{service.name}-data:/data" in CONTAINERS[service.name]["volumes"]
+
+
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     used = {found["name"]: found["kind"] for found in VARIABLE.finditer(FILE.read_text())}
     secrets = {line.removesuffix("=") for line in EXAMPLE.read_text().splitlines() if re.fullmatch(r"M2N_\w+=", line)}
