@@ -11,7 +11,7 @@ REQUIREMENTS := deploy/requirements
 LOCK_FLAGS := --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes --quiet
 STACK := $(BIN)/python -m deploy.local
 
-.PHONY: help run demo stop logs status test lint format lock setup clean
+.PHONY: help run demo stop logs status test faults lint format lock setup clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ status: .venv/.installed ## Show the parts of the running stack and the addresse
 
 test: setup lint ## Lint, check types, run all tests
 	$(BIN)/python -m pytest
+
+faults: setup ## Play every fault on the real stack, about 30 minutes (SEED=7, ONLY="kill-sessions poison")
+	$(BIN)/python -m tests.faults.campaign $(if $(SEED),--seed $(SEED)) $(foreach name,$(ONLY),--only $(name))
 
 lint: .venv/.installed ## Check style and types
 	$(BIN)/ruff check .

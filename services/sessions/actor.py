@@ -23,11 +23,11 @@ from m2n.lanes import LaneAnswer
 from m2n.message import Inbound, Model
 from m2n.serialization import from_json, from_state, to_json, to_state
 from m2n.telemetry import log, where
-from m2n.tenant import Tenant
+from m2n.tenant import Tenant, TenantSnapshot
 from m2n.tenants import TenantDirectory, UnknownTenant
-from services.sessions import domain
+from services.sessions import domain, recording
 from services.sessions.lane import Lane
-from services.sessions.ports import BATCH, Ports, Published
+from services.sessions.ports import Ports, Published, next_batch
 from services.sessions.standstill import Standstill
 
 LANE_KEY = "lane"
@@ -76,6 +76,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
         self._lane: Lane | None = None
         self._loaded_in = (0, 0)
+        self._saved_steps = 0
+        self._snapshot: TenantSnapshot | None = None
         self._seen: frozenset[str] = frozenset()
         self._published = Published()
         self._armed_for: datetime | None = None
@@ -119,6 +121,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._check_tenant(message.tenant)
         step = await self._step()
         outcome = step.accept(message, self._seen)
+        self._record(step, message, outcome)
         await self._save_and_publish(step, outcome)
         return _answer(outcome)
 
@@ -127,6 +130,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._check_tenant(reply.tenant)
         step = await self._step()
         outcome = step.reply(reply, self._seen)
+        self._record(step, reply, outcome)
         if outcome.result is domain.Result.REFUSED:
             log().info(
                 "reply refused", tenant=reply.tenant, session=reply.session_id, action=reply.action, why=outcome.why
@@ -140,6 +144,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._check_tenant(report.tenant)
         step = await self._step()
         outcome = step.delivered(report)
+        self._record(step, report, outcome)
         await self.ports.settle(self._tenant_id, list(report.results))
         self._lane = step.lane
         waiting = frozenset(message.id for message in step.lane.to_send)
@@ -152,6 +157,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._check_tenant(noted.tenant)
         step = await self._step()
         outcome = step.noted(noted.notice_id)
+        self._record(step, noted, outcome)
         await self._save_and_publish(step, outcome)
         return _answer(outcome)
 
@@ -166,7 +172,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         for notice in step.unheard:
             log().error("desk never confirmed a notice, given up", tenant=notice.tenant, notice=notice.id)
         self._forget_old_batch()
-        await self._save_and_publish(step, domain.StepOutcome(domain.Result.APPLIED))
+        outcome = domain.StepOutcome(domain.Result.APPLIED)
+        self._record(step, None, outcome)
+        await self._save_and_publish(step, outcome)
         return LaneAnswer(result="ticked")
 
     # -- state -------------------------------------------------------------------------------------------------
@@ -195,8 +203,19 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             await self._forget()
             await self._load()
         assert self._lane is not None
-        snapshot = await self.directory.tenant(self._tenant_id)
+        snapshot = self._snapshot = await self.directory.tenant(self._tenant_id)
         return domain.Step(self._lane, snapshot.tenant, clock.now())
+
+    def _record(self, step: domain.Step, event: recording.Event | None, outcome: domain.StepOutcome) -> None:
+        """A step's record is saved with its effect; one without effect is kept in mind and goes with the next save."""
+        recordings, lane = self.ports.recordings, self._lane
+        if recordings is None or lane is None or self._snapshot is None:
+            return
+        made = recording.record(lane, step, event, outcome, recordings.tenant(self._snapshot))
+        if made and outcome.result is domain.Result.APPLIED:
+            step.lane = recording.recorded(step.lane, made)
+        elif made:
+            self._lane = recording.recorded(lane, made)
 
     async def _load(self) -> None:
         self._loaded_in = _era()
@@ -205,7 +224,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         loads = [self._load_bucket(number) for number, _ in lane.applied.buckets]
         buckets = await asyncio.gather(*loads)
         self._seen = frozenset(key for ids in buckets for key in ids)
-        self._lane = lane
+        self._lane, self._saved_steps = lane, lane.steps
 
     async def _load_bucket(self, number: int) -> tuple[str, ...]:
         found, text = await self._state_manager.try_get_state(_bucket_key(number))
@@ -232,7 +251,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         await self._state_manager.save_state()
         await self._check_saved(text)
         crash_point("sessions.after-save")
-        self._lane = lane
+        self._lane, self._saved_steps = lane, lane.steps
         if full:
             self._seen |= frozenset(full[1])
 
@@ -279,7 +298,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             return
         if lane.deferred_until and now + _EARLY < lane.deferred_until:
             return
-        self._published.batch = frozenset(message.id for message in lane.to_send[:BATCH])
+        self._published.batch = frozenset(message.id for message in next_batch(lane))
         self._published.batch_at = now
         try:
             await self.ports.publish_batch(lane)
@@ -303,10 +322,12 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _empty_outbox(self) -> None:
         lane = self._lane
-        if lane is None or not lane.outbox:
+        if lane is None:
             return
-        await self.ports.empty_outbox(lane)
-        self._lane = lane.model_copy(update={"outbox": ()})
+        saved = tuple(record for record in lane.records if record.step <= self._saved_steps)
+        if lane.outbox or saved:
+            await self.ports.empty_outbox(lane, saved)
+            self._lane = lane.model_copy(update={"outbox": (), "records": lane.records[len(saved) :]})
 
     # -- the reminder ------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from fastapi import HTTPException, Query, Response
 from pydantic import Field
 
 from m2n.dapr import DaprUnavailable, PooledActorClient
-from m2n.database import open_database
+from m2n.database import Database, open_database
 from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
 from m2n.lanes import ACTOR_TYPE, told_lane
 from m2n.serialization import JsonSerializer
@@ -20,6 +20,7 @@ from m2n.service import Service, background
 from m2n.store_clock import database_time
 from services.sessions.actor import SessionActor
 from services.sessions.ports import Ports
+from services.sessions.recordings import Recordings
 from services.sessions.transcript import Transcript
 
 service = Service("sessions")
@@ -46,7 +47,7 @@ async def hosting() -> AsyncIterator[None]:
     client, database = open_database(service.settings)
     transcript = Transcript(database)
     await transcript.prepare()
-    SessionActor.ports = Ports(service.dapr, transcript)
+    SessionActor.ports = Ports(service.dapr, transcript, await _recordings(database))
     SessionActor.directory = service.tenants
     ActorRuntime.set_actor_config(
         ActorRuntimeConfig(
@@ -68,6 +69,15 @@ async def hosting() -> AsyncIterator[None]:
     async with database_time(database, service.settings), background("standstill", SessionActor.standstill.watch)():
         yield
     await client.close()
+
+
+async def _recordings(database: Database) -> Recordings | None:
+    days = service.settings.recordings_days
+    if days == 0:
+        return None
+    recordings = Recordings(database, timedelta(days=days))
+    await recordings.prepare()
+    return recordings
 
 
 @service.on(REPLIES, Reply)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionEvent, SessionFacts
 from m2n.message import Address, Hop, Model, Moment, Outbound, TextContent, plain_text
+from services.sessions.step_record import StepRecord
 
 HISTORY_LINES = 10
 HISTORY_TEXT = 500
@@ -101,8 +102,9 @@ class Session(State):
         )
 
     def _history_before_turn(self) -> tuple[Line, ...]:
-        first = self.turn.lines[0].seq if self.turn else self.next_seq
-        return tuple(line for line in self.history if line.seq < first)
+        """The customer's lines that wait for an answer are the turn's, or a later one's; all else was said before."""
+        waiting = {line.seq for line in (*self.pending, *(self.turn.lines if self.turn else ()))}
+        return tuple(line for line in self.history if line.seq not in waiting)
 
     def remember(self, line: Line) -> None:
         short = TextContent(text=plain_text(line.content)[:HISTORY_TEXT])
@@ -162,3 +164,8 @@ class Lane(State):
     """Messages that no delivery report has settled yet, in the order in which they were decided."""
     deferred_until: Moment | None = None
     deferrals: int = 0
+    steps: int = 0
+    """Recorded steps so far."""
+    stepped_at: Moment | None = None
+    records: tuple[StepRecord, ...] = ()
+    """Records that are not written yet: of saved steps, and in memory of those since the last save."""

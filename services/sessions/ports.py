@@ -6,17 +6,25 @@ from datetime import datetime
 
 from m2n.dapr import DaprClient
 from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, SessionEvent, Turn, desk_topic
+from m2n.message import Outbound
+from m2n.serialization import to_json
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
+from services.sessions.recordings import Recordings
+from services.sessions.step_record import StepRecord
 from services.sessions.transcript import Transcript
 
 BATCH = 20
 """At most so many messages go out together; the rest follow when they are settled."""
+BATCH_BYTES = 2 * 1024 * 1024
+"""Together they are no larger than this: a sidecar takes 4 MiB."""
 
 
 @dataclass
 class Ports:
     dapr: DaprClient
     transcript: Transcript
+    recordings: Recordings | None = None
+    """None: steps are not recorded."""
 
     async def publish_turn(self, lane: Lane) -> None:
         session = lane.session
@@ -37,16 +45,22 @@ class Ports:
         )
 
     async def publish_batch(self, lane: Lane) -> None:
-        batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=lane.to_send[:BATCH])
+        batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=next_batch(lane))
         await self.dapr.publish(OUTBOUND, batch)
 
-    async def empty_outbox(self, lane: Lane) -> None:
-        """Transcript lines in one write; events into the database first, then told, one by one, in order."""
+    async def empty_outbox(self, lane: Lane, records: tuple[StepRecord, ...]) -> None:
+        """Transcript lines and records in one write each; events into the database first, then told, in order."""
         lines = [entry for entry in lane.outbox if isinstance(entry, TranscriptLine)]
         events = [entry.event for entry in lane.outbox if isinstance(entry, EventEntry)]
         await asyncio.gather(
-            self.transcript.write(lane.tenant, lane.profile_id, lines), self._tell(lane.tenant, events)
+            self.transcript.write(lane.tenant, lane.profile_id, lines),
+            self._tell(lane.tenant, events),
+            self._keep(lane, records),
         )
+
+    async def _keep(self, lane: Lane, records: tuple[StepRecord, ...]) -> None:
+        if self.recordings:
+            await self.recordings.write(lane.tenant, lane.profile_id, records)
 
     async def _tell(self, tenant: str, events: list[SessionEvent]) -> None:
         if events:
@@ -60,6 +74,17 @@ class Ports:
     async def settle(self, tenant: str, results: list[SendResult]) -> None:
         for result in results:
             await self.transcript.settle(tenant, result)
+
+
+def next_batch(lane: Lane) -> tuple[Outbound, ...]:
+    """The messages that go out next: at least one, if there is one."""
+    chosen, size = [], 0
+    for message in lane.to_send[:BATCH]:
+        size += len(to_json(message))
+        if chosen and size > BATCH_BYTES:
+            break
+        chosen.append(message)
+    return tuple(chosen)
 
 
 @dataclass

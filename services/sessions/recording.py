@@ -18,6 +18,9 @@ IN_MIND_AT_MOST = 16
 """So many records of steps without effect wait in memory for the lane's next save; more are not made."""
 WITHOUT_EFFECT_BYTES = 8_000
 """Longest event of a step without effect that is recorded, in characters of JSON."""
+LONGEST_KEPT = 200_000
+"""Longest event and longest state that are kept, in characters of JSON: a lane's save has to stay below the sidecar's
+4 MiB. A step whose event is longer is recorded without it, and cannot be replayed."""
 Named = list[tuple[str, Content]]
 
 
@@ -70,8 +73,8 @@ def record(
         sessions=_sessions(before, step.lane),
         tenant_version=tenant.version,
         tenant_digest=tenant.digest,
-        event=text,
-        before=_state(before) if _begins(before, step.lane) else None,
+        event=_kept(text),
+        before=_kept(_state(before)) if _begins(before, step.lane) else None,
         result=any_to_json(result_of(before, step, event, outcome), exclude_none=True).decode(),
     )
 
@@ -79,6 +82,10 @@ def record(
 def recorded(lane: Lane, made: StepRecord) -> Lane:
     """The lane with the record in it."""
     return lane.model_copy(update={"steps": made.step, "stepped_at": made.at, "records": (*lane.records, made)})
+
+
+def _kept(text: str | None) -> str | None:
+    return text if text and len(text) <= LONGEST_KEPT else None
 
 
 def _changed(before: Lane, step: Step) -> bool:
@@ -249,4 +256,3 @@ def _once(content: Content, name: str, contents: Named) -> Any:
 def _gone(before: Any, after: Any) -> list[str]:
     remaining = {each.id for each in after}
     return [each.id for each in before if each.id not in remaining]
-

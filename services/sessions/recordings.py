@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic_core import to_json as any_to_json
 from pymongo import ASCENDING, ReplaceOne, UpdateOne
 
 from m2n import clock
-from m2n.database import Database
+from m2n.database import Database, Document
 from m2n.tenant import TenantSnapshot
 from services.sessions.recording import TenantUsed, tenant_used
 from services.sessions.replay import Recording
@@ -21,6 +22,14 @@ TENANT_AGAIN = timedelta(days=1)
 
 class NoSuchSession(LookupError):
     """Nothing is recorded of the session; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class RecordedSession:
+    id: str
+    tenant: str
+    last_at: str
+    """Time of its last recorded step, in ISO 8601."""
 
 
 class Recordings:
@@ -55,16 +64,25 @@ class Recordings:
 
     async def write(self, tenant: str, profile_id: str, records: Sequence[StepRecord]) -> None:
         """A step's record takes the place of one of the same number, whose state was lost. Raises PyMongoError."""
-        if records:
-            steps = [_replacement(tenant, profile_id, record, self._keep) for record in records]
-            digests = {record.tenant_digest for record in records}
-            await asyncio.gather(self._steps.bulk_write(steps, ordered=False), self._write_tenants(tenant, digests))
-
-    async def _write_tenants(self, tenant: str, digests: set[str]) -> None:
-        now = clock.now()
-        due = {digest for digest in digests if self._due(digest, now)}
-        if not due:
+        if not records:
             return
+        documents = [_document(tenant, profile_id, record, self._keep) for record in records]
+        now = clock.now()
+        due = {record.tenant_digest for record in records if self._due(record.tenant_digest, now)}
+        if due:
+            await asyncio.gather(self._write_steps(documents), self._write_tenants(tenant, due, now))
+        else:
+            await self._write_steps(documents)
+
+    async def _write_steps(self, documents: list[Document]) -> None:
+        """Mostly it is one, which costs half of a bulk write of one."""
+        if len(documents) == 1:
+            await self._steps.replace_one({"_id": documents[0]["_id"]}, documents[0], upsert=True)
+        else:
+            replacements = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
+            await self._steps.bulk_write(replacements, ordered=False)
+
+    async def _write_tenants(self, tenant: str, due: set[str], now: datetime) -> None:
         expires_at = now + self._keep + 2 * TENANT_AGAIN
         await self._tenants.bulk_write([self._kept_tenant(tenant, digest, expires_at) for digest in due], ordered=False)
         for digest in due:
@@ -78,7 +96,8 @@ class Recordings:
     def _kept_tenant(self, tenant: str, digest: str, expires_at: datetime) -> UpdateOne:
         """A document that this process does not have was written before by the one that made the record."""
         changes: dict[str, Any] = {"$max": {"expires_at": expires_at}}
-        document = self._unwritten.get(digest)
+        _, latest = self._latest.get(tenant, (None, None))
+        document = self._unwritten.get(digest) or (latest.document if latest and latest.digest == digest else None)
         if document is not None:
             changes["$set"] = {"document": document}
         return UpdateOne({"_id": f"{tenant}:{digest}"}, changes, upsert=document is not None)
@@ -96,14 +115,26 @@ class Recordings:
         steps = tuple(StepRecord.model_validate_json(any_to_json(document)) for document in found)
         return Recording(tenants[0], session_id, steps, await self._documents(tenants[0], steps))
 
+    async def latest(self, tenant: str | None = None, limit: int = 20) -> list[RecordedSession]:
+        """The sessions with the newest steps, newest first. Raises PyMongoError."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"tenant": tenant} if tenant else {}},
+            {"$sort": {"expires_at": -1}},
+            {"$limit": limit * 100},
+            {"$unwind": "$sessions"},
+            {"$group": {"_id": {"id": "$sessions", "tenant": "$tenant"}, "last": {"$max": "$at"}}},
+            {"$sort": {"last": -1, "_id": 1}},
+            {"$limit": limit},
+        ]
+        found = await (await self._steps.aggregate(pipeline)).to_list()
+        return [RecordedSession(entry["_id"]["id"], entry["_id"]["tenant"], entry["last"]) for entry in found]
+
     async def _documents(self, tenant: str, steps: Sequence[StepRecord]) -> dict[str, str]:
         ids = {f"{tenant}:{record.tenant_digest}" for record in steps}
         found = await self._tenants.find({"_id": {"$in": list(ids)}}).to_list()
         return {entry["_id"].rpartition(":")[2]: entry["document"] for entry in found if "document" in entry}
 
 
-def _replacement(tenant: str, profile_id: str, record: StepRecord, keep: timedelta) -> ReplaceOne[dict[str, Any]]:
-    id_ = f"{tenant}:{profile_id}:{record.step}"
-    document = record.model_dump(mode="json", exclude_none=True)
-    document |= {"tenant": tenant, "profile_id": profile_id, "expires_at": record.at + keep}
-    return ReplaceOne({"_id": id_}, document, upsert=True)
+def _document(tenant: str, profile_id: str, record: StepRecord, keep: timedelta) -> Document:
+    names = {"_id": f"{tenant}:{profile_id}:{record.step}", "tenant": tenant, "profile_id": profile_id}
+    return names | record.model_dump(mode="json", exclude_none=True) | {"expires_at": record.at + keep}

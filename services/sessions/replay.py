@@ -1,7 +1,7 @@
 """A recorded session run again through the present decisions, and compared step by step. Pure functions."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -97,6 +97,16 @@ def run_again(recording: Recording) -> Iterator[Redone]:
             return
 
 
+def done_again(recording: Recording) -> Recording:
+    """The recording as the present code makes it. Raises NotComplete, also when the present code stumbles."""
+    steps: list[StepRecord] = []
+    for redone in run_again(recording):
+        if redone.stumbled:
+            raise NotComplete(f"step {redone.step.step}, {redone.stumbled[0]}: {redone.stumbled[1]}")
+        steps.append(redone.step.model_copy(update={"result": any_to_json(redone.result).decode()}))
+    return replace(recording, steps=tuple(steps))
+
+
 def check_complete(recording: Recording) -> None:
     """Raises NotComplete."""
     if not recording.steps:
@@ -107,6 +117,8 @@ def check_complete(recording: Recording) -> None:
     for before, after in zip(recording.steps, recording.steps[1:], strict=False):
         _check_neighbours(before, after)
     for record in recording.steps:
+        if record.kind in EVENTS and record.event is None:
+            raise NotComplete(f"what came in at step {record.step} was too long to be kept")
         if record.tenant_digest not in recording.tenants:
             raise NotComplete(f"the tenant's version {record.tenant_version}, used by step {record.step}, is missing")
 
@@ -203,5 +215,3 @@ def _outcomes(event: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     text = "nothing" if value is _NOTHING else any_to_json(value).decode()
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text)} characters)"
-
-

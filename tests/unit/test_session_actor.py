@@ -24,6 +24,7 @@ from services.sessions.actor import LANE_KEY, LaneMoved, SaveLost, SessionActor
 from services.sessions.lane import Lane, Session
 from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, reply, tenant
+from tests.unit.memory_recordings import MemoryRecordings
 
 LANE = "acme:P1"
 
@@ -116,19 +117,23 @@ class Lines:
 class Directory:
     gone = False
 
+    def __init__(self, **changes: Any) -> None:
+        self.snapshot = TenantSnapshot(tenant=tenant(**changes), version=1)
+
     async def tenant(self, tenant_id: str) -> Any:
         if self.gone:
             raise UnknownTenant(tenant_id)
-        return type("Snapshot", (), {"tenant": tenant(id=tenant_id)})
+        return self.snapshot
 
 
 class Host:
     """One process that hosts the lane; ``restart`` is its death and a new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes: Any) -> None:
         self.sidecar, self.topics, self.lines = Sidecar(), Topics(), Lines()
-        SessionActor.ports = Ports(self.topics, self.lines)  # pyright: ignore[reportArgumentType]
-        self.directory = Directory()
+        self.recordings = MemoryRecordings()
+        SessionActor.ports = Ports(self.topics, self.lines, self.recordings)  # pyright: ignore[reportArgumentType]
+        self.directory = Directory(**changes)
         SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
         self.restart()
 
@@ -232,6 +237,16 @@ async def test_one_batch_is_out_at_a_time(host: Host) -> None:
     assert host.topics.batches() == [["first"]]
     await host.settle("P1.1.2")
     assert host.topics.batches() == [["first"], ["second"]]
+
+
+async def test_a_batch_fits_through_a_sidecar(host: Host) -> None:
+    """Each of these is 200 KB in UTF-8; a sidecar takes 4 MiB."""
+    texts = ["\U0001f600" * 50_000 for _ in range(15)]
+    await host.accept("one", 1)
+    await host.reply(reply("P1.1", "P1.1.t1", 1, *texts))
+    ((_, batch),) = [event for event in host.topics.events if event[0] == "outbound"]
+    assert 1 < len(batch.messages) < 15  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(to_json(batch)) < 3 * 1024 * 1024
 
 
 async def test_a_report_of_an_earlier_batch_does_not_let_the_next_overtake(host: Host) -> None:
