@@ -278,6 +278,8 @@ class Step:
         if reply.language in self.tenant.languages:
             session.language = reply.language
         decision = after_answer(reply, session.fallbacks, self.tenant, self.now)
+        if isinstance(decision, HandOver) and session.turn and session.turn.returned:
+            return self._stay_with_bot(session, decision, reply)
         if isinstance(decision, HandOver):
             return self._hand_over(session, decision, reply)
         self._say_all(session, reply)
@@ -285,6 +287,14 @@ class Step:
             self._say_system(session, "closed", decision.because)
         if reply.end_session:
             return self._close(session, "session.ended")
+        self._settle_turn(session)
+
+    def _stay_with_bot(self, session: Session, decision: HandOver, reply: Reply) -> None:
+        """The desk gave these words back: they lead to no desk again, and nobody is promised."""
+        if decision.reason is HandoverReason.FALLBACKS and reply.messages:
+            self._say_all(session, reply)
+        else:
+            self._say_system(session, "nobody_available", f"{decision.because}, but the desk gave it back")
         self._settle_turn(session)
 
     def _hand_over_asked(self, session: Session, reply: Reply) -> None:

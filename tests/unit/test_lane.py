@@ -297,6 +297,20 @@ def test_return_gives_the_bot_what_the_customer_said_last() -> None:
     assert [plain_text(line.content) for line in turn.lines][-1] == "what are your hours?"
 
 
+def test_what_the_desk_gave_back_leads_to_no_desk_again_whatever_the_engine_wants() -> None:
+    lane = Driver()
+    lane.to_human()
+    lane.says("a real person, please", number=2)
+    lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken2")
+    lane.agent(Action.RETURN)
+    lane.answers("I get somebody.", reason=HandoverReason.ENGINE)
+    assert lane.session.owner is Owner.BOT
+    assert lane.sent()[-1].startswith("I am sorry, nobody is free")
+    lane.says("a real person, please", number=3)
+    lane.answers("I get somebody.", reason=HandoverReason.ENGINE)
+    assert lane.session.owner is Owner.HUMAN
+
+
 def test_nobody_accepts_in_time() -> None:
     lane = Driver(handover={"assign_timeout_s": 60})
     lane.says("help")
