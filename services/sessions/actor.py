@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from dapr.actor import Actor, ActorInterface, Remindable, actormethod
-from dapr.actor.runtime.failure_policy import ActorReminderFailurePolicy
 from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 
@@ -35,8 +34,11 @@ REMINDER = "due"
 REPUBLISH_AFTER = timedelta(seconds=10)
 AGAIN_SOON = timedelta(seconds=2)
 TICK_AGAIN_AT_MOST = timedelta(minutes=5)
-OVERDUE = timedelta(seconds=30)
-"""A reminder that has not fired by so much is believed to be lost."""
+FIRES_AGAIN = timedelta(seconds=10)
+"""A reminder that fired comes again after so long until the lane has set or ended it. Dapr gives a tick up after three
+tries within three seconds, and over HTTP the runtime (1.18) takes no other policy: the next tick is the remedy."""
+OVERDUE = FIRES_AGAIN * 1.5
+"""A reminder that is late by so much is set anew at the next opportunity."""
 SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
 M = TypeVar("M", bound=BaseModel)
@@ -110,6 +112,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         answer = from_json(LaneAnswer, await self._turn(self._tick))
         if answer.result == "ticked":
             self._failed_ticks = 0
+            if self._armed_for is None:
+                await self.unregister_reminder(REMINDER)
             return
         self._failed_ticks += 1
         wait = min(AGAIN_SOON * 2 ** min(self._failed_ticks, 10), TICK_AGAIN_AT_MOST)
@@ -202,6 +206,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         if self._lane is None or self._loaded_in != _era():
             await self._forget()
             await self._load()
+            self._armed_for = None
         assert self._lane is not None
         snapshot = self._snapshot = await self.directory.tenant(self._tenant_id)
         return domain.Step(self._lane, snapshot.tenant, clock.now())
@@ -356,8 +361,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             raise
 
     async def _register(self, wait: timedelta) -> None:
-        policy = ActorReminderFailurePolicy.constant_policy(timedelta(seconds=2))
-        await self.register_reminder(REMINDER, b"", max(wait, SHORTEST_WAIT), None, None, policy)
+        await self.register_reminder(REMINDER, b"", max(wait, SHORTEST_WAIT), FIRES_AGAIN)
 
     async def _register_in_the_end(self) -> None:
         """One task a lane: it registers what is wanted at the time, so a late one never replaces a later wish."""

@@ -285,7 +285,7 @@ class Step:
         self._say_all(session, reply)
         if isinstance(decision, Closed):
             self._say_system(session, "closed", decision.because)
-        if reply.end_session:
+        if reply.end_session and not session.pending:
             return self._close(session, "session.ended")
         self._settle_turn(session)
 

@@ -269,6 +269,16 @@ def test_the_desk_is_shown_the_bots_answer_to_lines_before_it() -> None:
     assert [plain_text(line.content) for line in facts.history][:2] == ["first", "answer to the first"]
 
 
+def test_an_engine_ends_no_session_in_which_the_customer_has_said_more() -> None:
+    lane = Driver()
+    lane.says("bye", number=1)
+    lane.says("one more thing", number=2)
+    lane.answers("Goodbye!", end_session=True)
+    assert lane.open_turn() == ["one more thing"]
+    lane.answers("Goodbye!", end_session=True, id="second")
+    assert lane.lane.session is None
+
+
 def test_what_the_engine_says_beside_a_handover_that_cannot_be_is_said() -> None:
     lane = Driver(handover={"desk": None})
     lane.says("help")

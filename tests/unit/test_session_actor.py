@@ -40,6 +40,7 @@ class Sidecar(DaprActorClientBase):
         self.failing_saves = 0
         self.failing_reminders = 0
         self.reminders: list[Any] = []
+        self.ended_reminders = 0
 
     async def invoke_method(self, actor_type: str, actor_id: str, method: str, data: bytes | None = None) -> bytes:
         raise AssertionError("a lane calls no other")
@@ -68,7 +69,8 @@ class Sidecar(DaprActorClientBase):
             raise DaprUnavailable("reminder")
         self.reminders.append(orjson.loads(data))
 
-    async def unregister_reminder(self, actor_type: str, actor_id: str, name: str) -> None: ...
+    async def unregister_reminder(self, actor_type: str, actor_id: str, name: str) -> None:
+        self.ended_reminders += 1
 
     async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
 
@@ -375,7 +377,34 @@ async def test_the_lane_of_a_tenant_that_is_gone_sleeps(host: Host) -> None:
     host.sidecar.reminders.clear()
     host.directory.gone = True
     await host.tick()
-    assert host.sidecar.reminders == []
+    assert (host.sidecar.reminders, host.sidecar.ended_reminders) == ([], 1)
+
+
+async def test_a_reminder_comes_again_until_nothing_is_due(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dapr gives a tick up after three tries in three seconds."""
+    await host.accept()
+    await asyncio.sleep(0)
+    assert [reminder["period"] for reminder in host.sidecar.reminders] == ["10000ms"]
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    await host.settle("P1.1.2")
+    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=10))
+    await host.tick()
+    assert host.sidecar.ended_reminders == 0
+    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=21))
+    await host.tick()
+    assert host.stored().session is None
+    assert host.sidecar.ended_reminders == 1
+
+
+async def test_in_a_new_era_the_reminder_is_set_again(host: Host) -> None:
+    """The one that was set may have fired at nobody meanwhile."""
+    await host.accept("one", 1)
+    await asyncio.sleep(0)
+    assert len(host.sidecar.reminders) == 1
+    SessionActor.sidecar_starts += 1
+    await host.accept("two", 2)
+    await asyncio.sleep(0)
+    assert len(host.sidecar.reminders) == 2
 
 
 async def test_what_is_wanted_last_is_what_the_scheduler_holds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
