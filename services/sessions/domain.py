@@ -61,6 +61,8 @@ ASKED_MOST_S = 3600.0
 """A vendor's own wish to wait is followed up to this."""
 PENDING_CHARACTERS = 100_000
 """What waits for the next turn is kept whole up to here and cut beyond; the transcript has all of it."""
+AT_DESK_LINES = 50
+"""The newest lines that a desk has taken and no agent has answered; the bot gets them should the desk give up."""
 HANDOVER_FAILURES = 2
 """After so many hand-overs that came to nothing, a session stays with the bot."""
 
@@ -323,21 +325,25 @@ class Step:
         self._event(session, "handover.requested", reason=decision.reason.value, because=decision.because)
         self._turn_to_new_owner(session)
 
-    def _turn_to_new_owner(self, session: Session) -> None:
+    def _turn_to_new_owner(self, session: Session, left: tuple[Line, ...] = ()) -> None:
+        """``left`` are earlier lines that the former owner has not answered."""
+        session.pending = (*left, *(session.turn.lines if session.turn else ()), *session.pending)
         if session.turn:
-            session.pending = (*session.turn.lines, *session.pending)
             session.pending_trail = session.turn.trail
         session.turn = None
         self._open_turn(session)
 
     def _taken(self, session: Session, _: Reply) -> None:
+        """The desk has the turn's lines; should it give them back, they are the bot's."""
+        if session.turn:
+            session.at_desk = (*session.at_desk, *session.turn.lines)[-AT_DESK_LINES:]
         self._settle_turn(session)
 
     def _settle_taken(self, session: Session, reply: Reply) -> None:
         """What the desk showed to the agent is not given to the bot again."""
         turn, taken = session.turn, reply.taken_seq
         if reply.action in _AGENT_ACTIONS and turn and taken is not None and turn.lines[-1].seq <= taken:
-            self._settle_turn(session)
+            self._taken(session, reply)
 
     def _agent_joined(self, session: Session, reply: Reply) -> None:
         handover = session.handover
@@ -350,19 +356,18 @@ class Step:
 
     def _say(self, session: Session, reply: Reply) -> None:
         """An agent who speaks has joined, also when the news of that has been lost."""
-        session.last_agent_at = self.now
+        session.last_agent_at, session.at_desk = self.now, ()
         if session.handover and not session.handover.active:
             session.handover.active, session.handover.agent = True, reply.author_name
         self._say_all(session, reply)
 
     def _end(self, session: Session, _: Reply) -> None:
+        session.at_desk = ()
         self._say_system(session, "agent_left", "the agent ended the conversation")
         self._back_to_bot(session, "handover.completed")
 
     def _return(self, session: Session, _: Reply) -> None:
-        """The bot answers what the customer said last, also what the desk had taken."""
-        if session.turn is None and not session.pending:
-            session.pending = _unanswered(session.history)
+        """The bot answers what no agent has answered, also what the desk had taken."""
         self._back_to_bot(session, "handover.returned")
         if session.turn:
             session.turn.returned = True
@@ -381,11 +386,12 @@ class Step:
             session.turn.returned = True
 
     def _back_to_bot(self, session: Session, what: str, **detail: str) -> None:
-        """Raise the epoch; what no desk has taken yet becomes the bot's first turn."""
+        """Raise the epoch; what the desk has left, taken or not, becomes the bot's first turn."""
         session.owner, session.epoch, session.fallbacks = Owner.BOT, session.epoch + 1, 0
         session.handover, session.last_agent_at, session.choices = None, None, ()
         self._event(session, what, **detail)
-        self._turn_to_new_owner(session)
+        left, session.at_desk = session.at_desk, ()
+        self._turn_to_new_owner(session, left)
 
     def _handover_timed_out(self, session: Session) -> None:
         handover = session.handover
@@ -525,19 +531,8 @@ _AGENT_ACTIONS = frozenset({Action.TAKEN, Action.AGENT_JOINED, Action.SAY, Actio
 _OWNED_ACTIONS = _AGENT_ACTIONS | {Action.ANSWER, Action.HAND_OVER}
 
 
-def _unanswered(history: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The customer's last lines, back to the last one of a bot or an agent."""
-    found: list[Line] = []
-    for line in reversed(history):
-        if line.author is Author.CUSTOMER:
-            found.append(line)
-        elif line.author is not Author.SYSTEM:
-            break
-    return tuple(reversed(found))
-
-
 def _bounded(line: Line, session: Session) -> Line:
-    waiting = (*session.pending, *(session.turn.lines if session.turn else ()))
+    waiting = (*session.pending, *(session.turn.lines if session.turn else ()), *session.at_desk)
     if sum(len(plain_text(each.content)) for each in (*waiting, line)) <= PENDING_CHARACTERS:
         return line
     return line.model_copy(update={"content": TextContent(text=plain_text(line.content)[:HISTORY_TEXT])})

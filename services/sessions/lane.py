@@ -60,6 +60,8 @@ class Session(State):
     turn: OpenTurn | None = None
     pending: tuple[Line, ...] = ()
     pending_trail: tuple[Hop, ...] = ()
+    at_desk: tuple[Line, ...] = ()
+    """Lines that the desk has taken and no agent has answered yet."""
     fallbacks: int = 0
     bot_answers: int = 0
     choices: tuple[tuple[str, str], ...] = ()

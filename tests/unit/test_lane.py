@@ -307,6 +307,29 @@ def test_return_gives_the_bot_what_the_customer_said_last() -> None:
     assert [plain_text(line.content) for line in turn.lines][-1] == "what are your hours?"
 
 
+def test_the_bot_gets_back_every_line_that_no_agent_answered() -> None:
+    """Also lines that are older than the bot's last answer, and lines that the desk has not taken yet."""
+    lane = Driver()
+    lane.says("first", number=1)
+    lane.says("second", number=2)
+    lane.answers("answer to the first")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken")
+    lane.agent(Action.AGENT_JOINED, key="join")
+    lane.says("third", number=3)
+    lane.agent(Action.RETURN, key="return")
+    assert lane.open_turn() == ["second", "third"]
+
+
+def test_the_bot_answers_what_the_desk_took_when_nobody_accepts() -> None:
+    lane = Driver(handover={"assign_timeout_s": 60})
+    lane.says("help")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken")
+    lane.ticks(60)
+    assert lane.open_turn() == ["help"]
+
+
 def test_what_the_desk_gave_back_leads_to_no_desk_again_whatever_the_engine_wants() -> None:
     lane = Driver()
     lane.to_human()
