@@ -356,7 +356,8 @@ class Step:
 
     def _say(self, session: Session, reply: Reply) -> None:
         """An agent who speaks has joined, also when the news of that has been lost."""
-        session.last_agent_at, session.at_desk = self.now, ()
+        session.last_agent_at, seen = self.now, reply.taken_seq
+        session.at_desk = tuple(line for line in session.at_desk if seen is not None and line.seq > seen)
         if session.handover and not session.handover.active:
             session.handover.active, session.handover.agent = True, reply.author_name
         self._say_all(session, reply)
