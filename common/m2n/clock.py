@@ -20,6 +20,11 @@ def now() -> datetime:
     return datetime.fromtimestamp(time.monotonic() + _ahead_of_monotonic_s, UTC)
 
 
+def monotonic() -> float:
+    """Seconds of a clock that never jumps, for measuring how long something took."""
+    return time.monotonic()
+
+
 def set_to(moment: datetime, at_monotonic_s: float) -> None:
     """``moment`` was the time when the monotonic clock stood at ``at_monotonic_s``."""
     global _ahead_of_monotonic_s

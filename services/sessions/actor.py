@@ -6,6 +6,7 @@ when nobody repeats, the lane's reminder does.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -26,8 +27,8 @@ from m2n.tenant import Tenant, TenantSnapshot
 from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain, recording
 from services.sessions.lane import Lane
+from services.sessions.lane_store import LaneStore, SaveLost
 from services.sessions.ports import Ports, Published, next_batch
-from services.sessions.standstill import Standstill
 
 LANE_KEY = "lane"
 REMINDER = "due"
@@ -39,6 +40,12 @@ FIRES_AGAIN = timedelta(seconds=10)
 tries within three seconds, and over HTTP the runtime (1.18) takes no other policy: the next tick is the remedy."""
 OVERDUE = FIRES_AGAIN * 1.5
 """A reminder that is late by so much is set anew at the next opportunity."""
+BELIEVED_S = 0.5
+"""So long what is in memory counts after it was read from the store or saved there. A lane that is taken away (its host
+was thought dead: slow, suspended, behind a new sidecar) does not come back sooner than a health probe later, which is
+a second; Dapr does not tell an app that it thinks dead."""
+STEP_WITHIN_S = 1.0
+"""Between reading and saving; a step that takes longer saves nothing and is done again."""
 SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
 M = TypeVar("M", bound=BaseModel)
@@ -67,17 +74,14 @@ class SessionActorInterface(ActorInterface):
 class SessionActor(Actor, SessionActorInterface, Remindable):
     ports: ClassVar[Ports]
     directory: ClassVar[TenantDirectory]
-    sidecar_starts: ClassVar[int] = 0
-    """How often a sidecar has introduced itself to this process. Behind a new one, lanes may have lived elsewhere
-    meanwhile, so what is in memory is not believed."""
-    standstill: ClassVar[Standstill] = Standstill()
-    """The same holds after this process stood still for so long that its sidecar gave its lanes away."""
 
     def __init__(self, ctx: Any, actor_id: Any) -> None:
         super().__init__(ctx, actor_id)
+        self._store = LaneStore(ctx, actor_id.id)
         self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
         self._lane: Lane | None = None
-        self._loaded_in = (0, 0)
+        self._stored: str | None = None
+        self._verified_at = -math.inf
         self._saved_steps = 0
         self._snapshot: TenantSnapshot | None = None
         self._seen: frozenset[str] = frozenset()
@@ -184,11 +188,11 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     # -- state -------------------------------------------------------------------------------------------------
 
     async def _turn(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
-        """Nothing half-made survives a failure: the cache and all that was in memory go, the store is right."""
+        """Nothing half-made survives a failure: all that was in memory goes, the store is right."""
         try:
             return to_json(await work())
         except BaseException as failed:
-            await self._forget()
+            self._forget()
             if isinstance(failed, Unreadable | ForeignTenant):
                 log().error("actor call rejected", lane=self.id.id, error=type(failed).__name__)
                 return to_json(LaneAnswer(result="rejected", why=type(failed).__name__))
@@ -198,18 +202,25 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             log().warning("actor call not possible now", lane=self.id.id, error=type(failed).__name__, why=_why(failed))
             raise
 
-    async def _forget(self) -> None:
-        await self._state_manager.clear_cache()
-        self._lane, self._seen, self._published = None, frozenset(), Published()
+    def _forget(self) -> None:
+        self._lane, self._seen, self._published, self._verified_at = None, frozenset(), Published(), -math.inf
 
     async def _step(self) -> domain.Step:
-        if self._lane is None or self._loaded_in != _era():
-            await self._forget()
-            await self._load()
-            self._armed_for = None
+        if clock.monotonic() - self._verified_at > BELIEVED_S:
+            await self._verify()
         assert self._lane is not None
         snapshot = self._snapshot = await self.directory.tenant(self._tenant_id)
         return domain.Step(self._lane, snapshot.tenant, clock.now())
+
+    async def _verify(self) -> None:
+        """Look whether the store still has what is in memory; if not, another process had the lane meanwhile."""
+        began = clock.monotonic()
+        text = await self._store.read(LANE_KEY)
+        if self._lane is None or text != self._stored:
+            self._forget()
+            await self._load(text)
+            self._armed_for = None
+        self._verified_at = began
 
     def _record(self, step: domain.Step, event: recording.Event | None, outcome: domain.StepOutcome) -> None:
         """A step's record is saved with its effect; one without effect is kept in mind and goes with the next save."""
@@ -222,18 +233,15 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         elif made:
             self._lane = recording.recorded(lane, made)
 
-    async def _load(self) -> None:
-        self._loaded_in = _era()
-        found, text = await self._state_manager.try_get_state(LANE_KEY)
-        lane = from_state(Lane, text) if found and text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
-        loads = [self._load_bucket(number) for number, _ in lane.applied.buckets]
-        buckets = await asyncio.gather(*loads)
+    async def _load(self, text: str | None) -> None:
+        lane = from_state(Lane, text) if text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
+        buckets = await asyncio.gather(*(self._load_bucket(number) for number, _ in lane.applied.buckets))
         self._seen = frozenset(key for ids in buckets for key in ids)
-        self._lane, self._saved_steps = lane, lane.steps
+        self._lane, self._stored, self._saved_steps = lane, text, lane.steps
 
     async def _load_bucket(self, number: int) -> tuple[str, ...]:
-        found, text = await self._state_manager.try_get_state(_bucket_key(number))
-        return from_state(Bucket, text).ids if found and text else ()
+        text = await self._store.read(_bucket_key(number))
+        return from_state(Bucket, text).ids if text else ()
 
     async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
         if outcome.result is domain.Result.APPLIED:
@@ -243,28 +251,18 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _save(self, lane: Lane, now: datetime) -> None:
         full = domain.roll_over(lane, now)
-        if full:
-            number, ids = full
-            await self._state_manager.set_state(_bucket_key(number), to_state(Bucket(ids=ids)))
-        for number in domain.prune(lane, now):
-            await self._state_manager.try_remove_state(_bucket_key(number))
+        others = {_bucket_key(full[0]): to_state(Bucket(ids=full[1]))} if full else {}
+        removed = [_bucket_key(number) for number in domain.prune(lane, now)]
         text = to_state(lane)
-        await self._state_manager.set_state(LANE_KEY, text)
-        if self._loaded_in != _era():
-            raise LaneMoved
         crash_point("sessions.before-save")
-        await self._state_manager.save_state()
-        await self._check_saved(text)
+        began = clock.monotonic()
+        if began - self._verified_at > STEP_WITHIN_S:
+            raise TooSlow
+        await self._store.save(LANE_KEY, text, others, removed)
         crash_point("sessions.after-save")
-        self._lane, self._saved_steps = lane, lane.steps
+        self._lane, self._stored, self._saved_steps, self._verified_at = lane, text, lane.steps, began
         if full:
             self._seen |= frozenset(full[1])
-
-    async def _check_saved(self, text: str) -> None:
-        """Look: Dapr's MongoDB store answers success for a commit that failed. Raises SaveLost."""
-        provider, kind = self.runtime_ctx.state_provider, self.runtime_ctx.actor_type_info.type_name
-        if await provider.try_load_state(kind, self.id.id, LANE_KEY) != (True, text):
-            raise SaveLost
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant != self._tenant_id:
@@ -389,15 +387,11 @@ class ForeignTenant(Exception):
     """A message of one tenant came to a lane of another."""
 
 
-class SaveLost(Exception):
-    """The store took a save and does not have it."""
+class TooSlow(Exception):
+    """The process stood still or was starved in the middle of a step: the lane may live elsewhere by now."""
 
 
-class LaneMoved(Exception):
-    """The process stood still in the middle of a step: the lane may live elsewhere by now."""
-
-
-_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, SaveLost, LaneMoved)
+_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, SaveLost, TooSlow)
 """Failures of the surroundings: the caller is to try again."""
 
 
@@ -412,11 +406,6 @@ def _parsed(kind: type[M], body: bytes) -> M:
 def _why(failed: BaseException) -> str:
     """Own exceptions name the sidecar call that failed; others could quote data."""
     return str(failed) if isinstance(failed, DaprUnavailable | NotTaken) else ""
-
-
-def _era() -> tuple[int, int]:
-    """What a lane loads in one era, it does not believe in the next."""
-    return SessionActor.sidecar_starts, SessionActor.standstill.count()
 
 
 def _bucket_key(number: int) -> str:

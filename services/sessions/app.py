@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from dapr.actor import ActorRuntime
 from dapr.actor.runtime.config import ActorRuntimeConfig
 from dapr.ext.fastapi import DaprActor
-from fastapi import HTTPException, Query, Response
+from fastapi import HTTPException, Query
 from pydantic import Field
 
 from m2n.dapr import DaprUnavailable, PooledActorClient
@@ -16,7 +16,7 @@ from m2n.database import Database, open_database
 from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
 from m2n.lanes import ACTOR_TYPE, told_lane
 from m2n.serialization import JsonSerializer
-from m2n.service import Service, background
+from m2n.service import Service
 from m2n.store_clock import database_time
 from services.sessions.actor import SessionActor
 from services.sessions.ports import Ports
@@ -25,15 +25,6 @@ from services.sessions.transcript import Transcript
 
 service = Service("sessions")
 app = service.app
-
-
-@app.get("/dapr/config", include_in_schema=False)
-async def sidecar_started() -> Response:
-    """A sidecar asks this once, when it starts; the answer is the actor SDK's."""
-    SessionActor.sidecar_starts += 1
-    return Response(
-        JsonSerializer().serialize(ActorRuntime.get_actor_config().as_dict()), media_type="application/json"
-    )
 
 
 DaprActor(app)
@@ -66,7 +57,7 @@ async def hosting() -> AsyncIterator[None]:
         actor_client=PooledActorClient(service.dapr),
     )
     app.state.transcript = transcript
-    async with database_time(database, service.settings), background("standstill", SessionActor.standstill.watch)():
+    async with database_time(database, service.settings):
         yield
     await client.close()
 

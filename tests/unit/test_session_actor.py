@@ -20,8 +20,9 @@ from m2n.message import Author, ReactionContent, plain_text
 from m2n.serialization import JsonSerializer, from_json, from_state, to_json
 from m2n.tenant import TenantSnapshot
 from m2n.tenants import UnknownTenant
-from services.sessions.actor import LANE_KEY, LaneMoved, SaveLost, SessionActor
+from services.sessions.actor import LANE_KEY, SessionActor, TooSlow
 from services.sessions.lane import Lane, Session
+from services.sessions.lane_store import SaveLost
 from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, reply, tenant
 from tests.unit.memory_recordings import MemoryRecordings
@@ -137,7 +138,12 @@ class Host:
         SessionActor.ports = Ports(self.topics, self.lines, self.recordings)  # pyright: ignore[reportArgumentType]
         self.directory = Directory(**changes)
         SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
+        self.monotonic_s = 0.0
         self.restart()
+
+    def seconds_pass(self, seconds: float) -> None:
+        """On the clock that measures how long things take."""
+        self.monotonic_s += seconds
 
     def restart(self) -> None:
         self.actor = self.new_actor()
@@ -174,7 +180,9 @@ class Host:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr("m2n.clock.now", lambda: NOON)
-    yield Host()
+    host = Host()
+    monkeypatch.setattr("m2n.clock.monotonic", lambda: host.monotonic_s)
+    yield host
     del SessionActor.ports, SessionActor.directory
 
 
@@ -290,36 +298,34 @@ async def test_another_tenants_message_is_rejected(host: Host) -> None:
     assert host.sidecar.state == {}
 
 
-async def test_behind_a_new_sidecar_memory_is_not_believed(host: Host) -> None:
-    """The lane may have lived in another process while this one's sidecar was away."""
+async def test_what_another_process_did_meanwhile_counts(host: Host) -> None:
+    """The lane was taken away and came back, and nobody told this process."""
     await host.accept("one", 1)
     elsewhere = host.new_actor()
     await elsewhere.accept(to_json(inbound("two", number=2)))
-    SessionActor.sidecar_starts += 1
+    host.seconds_pass(0.6)
     assert (await host.accept("three", 3)).seq == 3
     assert (await host.accept("two", 2)).result == "duplicate"
 
 
-async def test_after_a_standstill_memory_is_not_believed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A suspended process loses its lanes to another and does not hear of it."""
+async def test_memory_that_the_store_confirms_is_kept(host: Host) -> None:
+    """Nothing is published a second time for having looked."""
     await host.accept("one", 1)
-    elsewhere = host.new_actor()
-    await elsewhere.accept(to_json(inbound("two", number=2)))
-    monkeypatch.setattr(SessionActor.standstill, "_last_s", SessionActor.standstill._last_s - 60)
-    assert (await host.accept("three", 3)).seq == 3
+    host.seconds_pass(0.6)
+    await host.accept("two", 2)
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
 
 
-async def test_a_standstill_in_the_middle_of_a_step_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_step_that_takes_too_long_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process stood still in the middle, and the lane may live elsewhere by now."""
     await host.accept("one", 1)
     saves = host.sidecar.saves
-
-    def stands_still(*_: object) -> None:
-        SessionActor.standstill._last_s -= 60
-
-    monkeypatch.setattr("services.sessions.domain.roll_over", stands_still)
-    with pytest.raises(LaneMoved):
-        await host.accept("two", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr("services.sessions.domain.roll_over", lambda *_: host.seconds_pass(8))
+        with pytest.raises(TooSlow):
+            await host.accept("two", 2)
     assert host.sidecar.saves == saves
+    assert (await host.accept("two", 2)).result == "applied"
 
 
 async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,15 +402,17 @@ async def test_a_reminder_comes_again_until_nothing_is_due(host: Host, monkeypat
     assert host.sidecar.ended_reminders == 1
 
 
-async def test_in_a_new_era_the_reminder_is_set_again(host: Host) -> None:
+async def test_after_a_stay_elsewhere_the_reminder_is_set_again(host: Host) -> None:
     """The one that was set may have fired at nobody meanwhile."""
     await host.accept("one", 1)
     await asyncio.sleep(0)
     assert len(host.sidecar.reminders) == 1
-    SessionActor.sidecar_starts += 1
-    await host.accept("two", 2)
+    elsewhere = host.new_actor()
+    await elsewhere.accept(to_json(inbound("two", number=2)))
+    host.seconds_pass(0.6)
+    await host.accept("three", 3)
     await asyncio.sleep(0)
-    assert len(host.sidecar.reminders) == 2
+    assert len(host.sidecar.reminders) == 3
 
 
 async def test_what_is_wanted_last_is_what_the_scheduler_holds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
