@@ -31,7 +31,8 @@ KINDS = (
     "two_owners",
     "unknown",
 )
-_TO_HUMAN, _TO_BOT = ("#requested", "#joined"), ("#left", "#nobody")
+_LEFT = "#left"
+_TO_HUMAN, _TO_BOT = ("#requested", "#joined"), (_LEFT, "#nobody")
 
 
 @dataclass(frozen=True)
@@ -258,25 +259,28 @@ class _Check:
                 highest = answer
 
     def _owners(self, customer: Customer, answers: Sequence[Answer]) -> Iterator[Violation]:
-        """Between the hand-over and its end only agents speak, and outside of it only the bot."""
-        human_since: int | None = None
-        bot_since, session = 0, ("", 0)
+        """Between the hand-over and its end only agents speak, and outside of it only the bot.
+
+        A customer is not told of a return, and the sentence that tells of a change may be ``uncertain``: then an
+        agent's call that began before the answer came stands for it, each conversation's once.
+        """
+        human, ended, session = False, 0, ("", 0)
         calls = self.records.agent_calls.get(customer.name, ())
         for answer in (answer for answer in answers if answer.ref):
             if answer.place[:2] != session:
-                session, human_since, bot_since = answer.place[:2], None, answer.at_ns
+                session, human = answer.place[:2], False
             if answer.body in _TO_HUMAN:
-                human_since = human_since or answer.at_ns
+                human = True
             elif answer.body in _TO_BOT:
-                human_since, bot_since = None, answer.at_ns
-            elif answer.author == "bot" and human_since:
-                if _any(calls, ("end", "return"), human_since, answer.at_ns):
-                    human_since, bot_since = None, answer.at_ns
+                human, ended = False, ended + (answer.body == _LEFT)
+            elif answer.author == "bot" and human:
+                if _begun(calls, ("end", "return"), answer.at_ns) > ended:
+                    human, ended = False, ended + 1
                 else:
                     yield self._spoke(answer, "the bot answered while the human side had the conversation")
-            elif answer.author == "agent" and not human_since:
-                if _any(calls, ("accept",), bot_since, answer.at_ns):
-                    human_since = bot_since or answer.at_ns
+            elif answer.author == "agent" and not human:
+                if _begun(calls, ("accept",), answer.at_ns) > ended:
+                    human = True
                 else:
                     yield self._spoke(answer, "an agent's message came while the bot had the conversation")
 
@@ -327,6 +331,6 @@ class _Check:
                 yield (self._answers_to[serial][0].at_ns - fact.planned_ns) / 1e9
 
 
-def _any(calls: Iterable[Mapping[str, Any]], actions: tuple[str, ...], after_ns: int, before_ns: int) -> bool:
-    """Whether an agent began such a call in between, whatever came of it."""
-    return any(call["action"] in actions and after_ns < call["began_ns"] <= before_ns for call in calls)
+def _begun(calls: Iterable[Mapping[str, Any]], actions: tuple[str, ...], before_ns: int) -> int:
+    """In how many conversations an agent began such a call until then, whatever came of it."""
+    return len({call["conversation"] for call in calls if call["action"] in actions and call["began_ns"] <= before_ns})

@@ -87,7 +87,11 @@ class Story:
         return self.takes(label, f"{author} {self.customers[label]['tenant']} {label}: {' '.join(map(str, serials))}")
 
     def calls(self, label: str, what: str, action: str, **facts: Any) -> Line:
-        names = {"tenant": self.customers[label]["tenant"], "label": label, "conversation": f"profile-{label}.1:2"}
+        accepts = sum(call["label"] == label and call["action"] == "accept" for call in self.agents) + (
+            action == "accept"
+        )
+        conversation = f"profile-{label}.1:{2 * accepts}"
+        names = {"tenant": self.customers[label]["tenant"], "label": label, "conversation": conversation}
         times = {"began_ns": self.tick(), "at_ns": self.tick()}
         self.agents.append({"what": what, **names, "action": action, **times, **facts})
         return self.agents[-1]
