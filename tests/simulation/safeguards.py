@@ -1,6 +1,5 @@
 """The safeguards of the lane, each with a way to switch it off: the simulation must notice."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -138,8 +137,8 @@ def _save_not_looked_at(patch: Patch) -> None:
 
 
 def _memory_always_believed(patch: Patch) -> None:
-    patch.setattr(actor, "BELIEVED_S", math.inf)
-    patch.setattr(actor, "STEP_WITHIN_S", math.inf)
+    patch.setattr(actor, "BELIEVED_S", 1e12)
+    patch.setattr(actor, "STEP_WITHIN_S", 1e12)
 
 
 def _no_outbox(patch: Patch) -> None:
