@@ -14,6 +14,8 @@ from m2n.settings import Settings
 from m2n.telemetry import log
 
 ASK_EVERY_S = 10.0
+SLOWEST_S = 0.4
+"""An answer that takes longer says too little: the time in it is right to half of that."""
 TOLERATED = timedelta(milliseconds=250)
 """Smaller differences are left alone, so that time never runs backwards for the jitter of an answer."""
 
@@ -22,7 +24,10 @@ async def ask(database: Database, ahead: timedelta = timedelta(0)) -> timedelta:
     """Set the clock by the database's; returns by how much it was moved. Raises PyMongoError."""
     began = time.monotonic()
     answer = await database.command("hello", codec_options=database.codec_options)
-    middle = (began + time.monotonic()) / 2
+    took_s = time.monotonic() - began
+    if took_s > SLOWEST_S:
+        return timedelta(0)
+    middle = began + took_s / 2
     theirs = answer["localTime"] + ahead
     difference = theirs - clock.now() + timedelta(seconds=time.monotonic() - middle)
     if abs(difference) < TOLERATED:

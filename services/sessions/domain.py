@@ -292,10 +292,12 @@ class Step:
         self._settle_turn(session)
 
     def _stay_with_bot(self, session: Session, decision: HandOver, reply: Reply) -> None:
-        """The desk gave these words back: they lead to no desk again, and nobody is promised."""
-        if decision.reason is HandoverReason.FALLBACKS and reply.messages:
+        """The desk gave these words back: they lead to no desk again. The customer hears that once."""
+        text = self.tenant.texts.sentence("nobody_available", session.language)
+        told = next((line for line in reversed(session.history) if line.author is Author.SYSTEM), None)
+        if reply.messages:
             self._say_all(session, reply)
-        else:
+        elif told is None or plain_text(told.content) != text[:HISTORY_TEXT]:
             self._say_system(session, "nobody_available", f"{decision.because}, but the desk gave it back")
         self._settle_turn(session)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionEvent, SessionFacts
-from m2n.message import Address, Hop, Model, Moment, Outbound, TextContent, plain_text
+from m2n.message import Address, Author, Hop, Model, Moment, Outbound, TextContent, plain_text
 from services.sessions.step_record import StepRecord
 
 HISTORY_LINES = 10
@@ -104,9 +104,12 @@ class Session(State):
         )
 
     def _history_before_turn(self) -> tuple[Line, ...]:
-        """The customer's lines that wait for an answer are the turn's, or a later one's; all else was said before."""
+        """What waits for an answer is the turn's, or a later one's. A bot's or an agent's lines were said before also
+        where their number is higher: the customer went on writing meanwhile."""
         waiting = {line.seq for line in (*self.pending, *(self.turn.lines if self.turn else ()))}
-        return tuple(line for line in self.history if line.seq not in waiting)
+        first = min(waiting, default=self.next_seq)
+        before = (line for line in self.history if line.seq not in waiting)
+        return tuple(line for line in before if line.seq < first or line.author is not Author.SYSTEM)
 
     def remember(self, line: Line) -> None:
         short = TextContent(text=plain_text(line.content)[:HISTORY_TEXT])

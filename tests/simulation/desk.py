@@ -58,7 +58,7 @@ class Desk:
             if line.seq not in known.seen:
                 known.seen.add(line.seq)
                 known.unanswered += serials(line)
-                self._ledger.taken_by_desk(serials(line))
+                self._ledger.taken_by_desk(*known.key, serials(line))
         taken = _reply(known, f"{turn.id}.taken", Action.TAKEN, turn_id=turn.id)
         self._world.later(self._world.plan.random() * 0.5, self._topics.publish, REPLIES, taken)
 
@@ -69,7 +69,7 @@ class Desk:
         if known:
             self._close(known)
             if notice.what == "cancelled":
-                self._ledger.given_back(known.unanswered)
+                self._ledger.given_back(*known.key, known.unanswered)
         else:
             self._closed_unopened.add(key)
         noted = DeskNoted(tenant=notice.tenant, profile_id=notice.profile_id, notice_id=notice.id)
@@ -127,7 +127,7 @@ class Desk:
         known.ended_by = _reply(known, f"{name}.{action.value}", action)
         answer = await self._tell(known.ended_by)
         if action is Action.RETURN and answer.result != "refused":
-            self._ledger.given_back(known.unanswered)
+            self._ledger.given_back(*known.key, known.unanswered)
         if plan.random() < 0.3:
             self._world.later(plan.choice((1, 30, 200)), self._too_late, known)
 

@@ -80,10 +80,11 @@ def _every_serial_is_answered(ledger: Ledger) -> None:
         if decided.line.author in (Author.BOT, Author.AGENT):
             for serial in serials(decided.line):
                 answers[serial] = answers.get(serial, 0) + 1
+    excused = ledger.excused.union(ledger.silent, *ledger.with_desk.values())
     for serial in ledger.accepted:
         if answers.get(serial, 0) > 1:
             ledger.world.violate("doubled", f"s{serial} was answered {answers[serial]} times")
-        if serial not in answers and serial not in ledger.excused | ledger.with_desk | ledger.silent:
+        if serial not in answers and serial not in excused:
             ledger.world.violate("lost", f"s{serial} was never answered")
 
 

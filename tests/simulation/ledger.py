@@ -39,8 +39,8 @@ class Ledger:
     calls: dict[str, int] = field(default_factory=dict)
     in_parts: set[str] = field(default_factory=set)
     """Messages that take two calls, of which one may be taken and the other not."""
-    with_desk: set[int] = field(default_factory=set)
-    """Serials that are the agents' to answer."""
+    with_desk: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    """By session and epoch: serials that are the agents' to answer."""
     agent_since: dict[str, int] = field(default_factory=dict)
     """Sessions in which an agent has joined and not left, with the epoch."""
     _last: dict[str, Lane] = field(default_factory=dict)
@@ -120,12 +120,12 @@ class Ledger:
             self.world.violate("order out", f"{number} after {taken[-1]}")
         taken.append(number)
 
-    def taken_by_desk(self, taken: Iterable[int]) -> None:
-        self.with_desk |= set(taken)
+    def taken_by_desk(self, session: str, epoch: int, taken: Iterable[int]) -> None:
+        self.with_desk.setdefault((session, epoch), set()).update(taken)
 
-    def given_back(self, unanswered: Iterable[int]) -> None:
-        """The bot is to answer them."""
-        self.with_desk -= set(unanswered)
+    def given_back(self, session: str, epoch: int, unanswered: Iterable[int]) -> None:
+        """The bot is to answer them, unless a later epoch's desk takes them."""
+        self.with_desk.setdefault((session, epoch), set()).difference_update(unanswered)
 
     def agent_joined(self, session: str, epoch: int) -> None:
         self.agent_since[session] = epoch

@@ -1,5 +1,6 @@
 """Time comes from the database and goes on by the monotonic clock; the host's wall clock moves nothing."""
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -18,12 +19,13 @@ from m2n.store_clock import ask
 class Database:
     """Answers ``hello`` with a time; fails when it has none."""
 
-    def __init__(self, local_time: datetime | None) -> None:
-        self.local_time = local_time
+    def __init__(self, local_time: datetime | None, takes_s: float = 0) -> None:
+        self.local_time, self.takes_s = local_time, takes_s
         self.codec_options = CodecOptions[dict[str, Any]](tz_aware=True)
 
     async def command(self, name: str, codec_options: CodecOptions[dict[str, Any]]) -> dict[str, Any]:
         assert (name, codec_options.tz_aware) == ("hello", True)
+        await asyncio.sleep(self.takes_s)
         if self.local_time is None:
             raise ServerSelectionTimeoutError("away")
         return {"localTime": self.local_time}
@@ -45,6 +47,13 @@ async def test_the_databases_time_counts() -> None:
 async def test_a_small_difference_is_left_alone() -> None:
     near = datetime.now(UTC) + timedelta(milliseconds=100)
     assert await ask(Database(near)) == timedelta(0)  # pyright: ignore[reportArgumentType]
+
+
+async def test_an_answer_that_took_long_is_not_believed() -> None:
+    database = Database(datetime.now(UTC) + timedelta(hours=2), takes_s=0.5)
+    before = clock.now()
+    assert await ask(database) == timedelta(0)  # pyright: ignore[reportArgumentType]
+    assert clock.now() - before < timedelta(minutes=1)
 
 
 async def test_without_the_database_time_goes_on() -> None:

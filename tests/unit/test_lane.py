@@ -307,6 +307,17 @@ def test_return_gives_the_bot_what_the_customer_said_last() -> None:
     assert [plain_text(line.content) for line in turn.lines][-1] == "what are your hours?"
 
 
+def test_the_customer_hears_once_that_nobody_is_free() -> None:
+    lane = Driver(handover={"assign_timeout_s": 60})
+    lane.says("a real person, please")
+    lane.answers(action=Action.HAND_OVER, author=Author.SYSTEM)
+    lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken")
+    lane.ticks(60)
+    lane.answers(reason=HandoverReason.ENGINE)
+    assert [text for text in lane.sent() if text.startswith("I am sorry, nobody is free")] == lane.sent()[-1:]
+    assert lane.open_turn() == []
+
+
 def test_the_bot_gets_back_every_line_that_no_agent_answered() -> None:
     """Also lines that are older than the bot's last answer, and lines that the desk has not taken yet."""
     lane = Driver()
@@ -336,7 +347,7 @@ def test_what_the_desk_gave_back_leads_to_no_desk_again_whatever_the_engine_want
     lane.says("a real person, please", number=2)
     lane.answers(action=Action.TAKEN, author=Author.SYSTEM, id="taken2")
     lane.agent(Action.RETURN)
-    lane.answers("I get somebody.", reason=HandoverReason.ENGINE)
+    lane.answers(reason=HandoverReason.ENGINE)
     assert lane.session.owner is Owner.BOT
     assert lane.sent()[-1].startswith("I am sorry, nobody is free")
     lane.says("a real person, please", number=3)
