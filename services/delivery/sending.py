@@ -75,10 +75,11 @@ class Sender:
                 return known
             intent = self._intent()
             await self.store.put_state(key, intent, KEPT_S)
-        if self.now() >= intent.until:
+        left_s = (intent.until - self.now()).total_seconds()
+        if left_s <= 0:
             return InProgress()
         crash_point("delivery.after-intent")
-        outcome = await self._call(call, read)
+        outcome = await self._call(call, read, min(CALL_S, left_s))
         crash_point("delivery.after-send")
         return await self._record(key, intent, outcome)
 
@@ -109,9 +110,12 @@ class Sender:
         error = VendorError(code="m2n-interrupted", reason="the sender died while the vendor was answering")
         return await self._record(key, record, Uncertain(error))
 
-    async def _call(self, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> CallOutcome:
+    async def _call(
+        self, call: VendorCall, read: Callable[[httpx.Response], CallOutcome], within_s: float
+    ) -> CallOutcome:
+        """Never outlives the intent's lease, also where writing the intent took long."""
         try:
-            async with asyncio.timeout(CALL_S):
+            async with asyncio.timeout(within_s):
                 answer = await self.transport(call)
             return read(answer)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as failed:

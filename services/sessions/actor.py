@@ -89,6 +89,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._armed_for: datetime | None = None
         self._arming: asyncio.Task[None] | None = None
         self._failed_ticks = 0
+        self._one_at_a_time = asyncio.Lock()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -116,8 +117,6 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         answer = from_json(LaneAnswer, await self._turn(self._tick))
         if answer.result == "ticked":
             self._failed_ticks = 0
-            if self._armed_for is None:
-                await self.unregister_reminder(REMINDER)
             return
         self._failed_ticks += 1
         wait = min(AGAIN_SOON * 2 ** min(self._failed_ticks, 10), TICK_AGAIN_AT_MOST)
@@ -170,12 +169,18 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         return _answer(outcome)
 
     async def _tick(self) -> LaneAnswer:
+        """Ends the reminder where nothing is due; before the next turn can set it anew."""
         self._armed_for = None
+        await self._look_at_the_time()
+        if self._armed_for is None:
+            await self.unregister_reminder(REMINDER)
+        return LaneAnswer(result="ticked")
+
+    async def _look_at_the_time(self) -> None:
         try:
             step = await self._step()
         except UnknownTenant:
-            log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
-            return LaneAnswer(result="ticked")
+            return log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
         step.tick()
         for notice in step.unheard:
             log().error("desk never confirmed a notice, given up", tenant=notice.tenant, notice=notice.id)
@@ -183,11 +188,15 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         outcome = domain.StepOutcome(domain.Result.APPLIED)
         self._record(step, None, outcome)
         await self._save_and_publish(step, outcome)
-        return LaneAnswer(result="ticked")
 
     # -- state -------------------------------------------------------------------------------------------------
 
     async def _turn(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
+        """One at a time: Dapr lets the next call in when a caller goes away, though its call goes on here."""
+        async with self._one_at_a_time:
+            return await self._guarded(work)
+
+    async def _guarded(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
         """Nothing half-made survives a failure: all that was in memory goes, the store is right."""
         try:
             return to_json(await work())

@@ -42,11 +42,15 @@ class Sidecar(DaprActorClientBase):
         self.failing_reminders = 0
         self.reminders: list[Any] = []
         self.ended_reminders = 0
+        self.gate = asyncio.Event()
+        """Saves wait while it is shut."""
+        self.gate.set()
 
     async def invoke_method(self, actor_type: str, actor_id: str, method: str, data: bytes | None = None) -> bytes:
         raise AssertionError("a lane calls no other")
 
     async def save_state_transactionally(self, actor_type: str, actor_id: str, data: bytes) -> None:
+        await self.gate.wait()
         if self.failing_saves:
             self.failing_saves -= 1
             raise DaprUnavailable("state")
@@ -314,6 +318,18 @@ async def test_memory_that_the_store_confirms_is_kept(host: Host) -> None:
     host.seconds_pass(0.6)
     await host.accept("two", 2)
     assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+
+
+async def test_a_call_whose_caller_went_away_is_finished_before_the_next(host: Host) -> None:
+    """Dapr lets the next call in meanwhile."""
+    await host.accept("one", 1)
+    host.sidecar.gate.clear()
+    first = asyncio.create_task(host.reply(reply("P1.1", "P1.1.t1", 1, "answer")))
+    second = asyncio.create_task(host.accept("two", 2))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    host.sidecar.gate.set()
+    assert ((await first).result, (await second).seq) == ("applied", 3)
 
 
 async def test_a_step_that_takes_too_long_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
