@@ -24,7 +24,7 @@ RECEIVERS = 4
 TRIES = 3
 """So many failures that are the message's own, then it is set aside and its lane goes on."""
 RECEIVE_AGAIN_S = 1.0
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 
 Deliver = Callable[[Inbound], Awaitable[LaneAnswer]]
 
