@@ -29,6 +29,7 @@ from services.sessions import domain, recording
 from services.sessions.lane import Lane
 from services.sessions.lane_store import LaneStore, SaveLost
 from services.sessions.ports import Ports, Published, next_batch
+from services.sessions.turns import lock_of
 
 LANE_KEY = "lane"
 REMINDER = "due"
@@ -89,7 +90,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._armed_for: datetime | None = None
         self._arming: asyncio.Task[None] | None = None
         self._failed_ticks = 0
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time = lock_of(ctx, actor_id.id)
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -192,7 +193,6 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     # -- state -------------------------------------------------------------------------------------------------
 
     async def _turn(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
-        """One at a time: Dapr lets the next call in when a caller goes away, though its call goes on here."""
         async with self._one_at_a_time:
             return await self._guarded(work)
 

@@ -152,10 +152,11 @@ class Host:
     def restart(self) -> None:
         self.actor = self.new_actor()
 
-    def new_actor(self) -> SessionActor:
+    def new_actor(self, context: ActorRuntimeContext | None = None) -> SessionActor:
+        """An actor object in another process, or in the one of ``context``."""
         serializer = JsonSerializer()
         information = ActorTypeInformation.create(SessionActor)
-        context = ActorRuntimeContext(information, serializer, serializer, self.sidecar)
+        context = context or ActorRuntimeContext(information, serializer, serializer, self.sidecar)
         return SessionActor(context, ActorId(LANE))
 
     async def accept(self, text: str = "hello", number: int = 1) -> LaneAnswer:
@@ -330,6 +331,20 @@ async def test_a_call_whose_caller_went_away_is_finished_before_the_next(host: H
     assert not second.done()
     host.sidecar.gate.set()
     assert ((await first).result, (await second).seq) == ("applied", 3)
+
+
+async def test_an_actor_taken_out_of_memory_ends_its_turn_before_the_next_object_begins(host: Host) -> None:
+    """Dapr takes it out while a call is under way, when lanes are given to other hosts."""
+    await host.accept("one", 1)
+    host.sidecar.gate.clear()
+    first = asyncio.create_task(host.accept("two", 2))
+    await asyncio.sleep(0)
+    host.actor = host.new_actor(host.actor.runtime_ctx)
+    second = asyncio.create_task(host.reply(reply("P1.1", "P1.1.t1", 1, "answer")))
+    await asyncio.sleep(0.01)
+    host.sidecar.gate.set()
+    assert ((await first).seq, (await second).result) == (2, "applied")
+    assert [line.seq for line in host.session().history] == [1, 2, 3]
 
 
 async def test_a_step_that_takes_too_long_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
