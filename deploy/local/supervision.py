@@ -15,7 +15,7 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from deploy.local import launch
 from deploy.local.parts import Part, Stage, inherited_environment
@@ -193,9 +193,21 @@ class Supervision:
         self._call("startProcess", _rpc_name(part), False)
 
     def stop(self, part: Part) -> None:
-        """Stops a part and keeps it stopped; waits until it is gone."""
-        if self.condition(part.name).is_up:
+        """Stops a part and keeps it stopped, also one that has just died and is about to be started again."""
+        limit = time.monotonic() + 2 * STOP_LIMIT_S
+        while (state := self.condition(part.name).state) not in ("STOPPED", "FATAL"):
+            if time.monotonic() > limit:
+                raise Problem(f"{part.name} does not stop, it is {state}.", log=log_path(self._data_dir, part.name))
+            if state != "EXITED":
+                self._stop_running(part)
+            time.sleep(0.02)
+
+    def _stop_running(self, part: Part) -> None:
+        try:
             self._call("stopProcess", _rpc_name(part), True)
+        except Problem as refused:
+            if not isinstance(refused.__cause__, Fault) or refused.__cause__.faultCode != Faults.NOT_RUNNING:
+                raise
 
     def conditions(self) -> dict[str, Condition]:
         """What is known of every part."""

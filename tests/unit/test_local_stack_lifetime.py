@@ -117,6 +117,17 @@ def test_a_killed_part_comes_back_and_the_end_leaves_nothing(folder: Path) -> No
     assert alive(family) == []
 
 
+def test_a_part_that_has_just_died_can_be_stopped(folder: Path) -> None:
+    """At whatever moment of its death and new start that comes."""
+    with Stack(folder / "data", services=[Service("router", "standin", import_path=folder)]) as stack:
+        for pause_s in (0, 0.02, 0.1, 0.5, 1.1):
+            stack.kill("redis")
+            time.sleep(pause_s)
+            stack.stop_part("redis")
+            assert stack.pid("redis") == 0
+            stack.start_part("redis")
+
+
 def test_nothing_outlives_an_owner_that_was_killed(folder: Path) -> None:
     with owner(folder, "standin") as process:
         family = started(process)
