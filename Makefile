@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach name,python3.14 python3.13 python3.12 python3.11
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 BIN := .venv/bin
 REQUIREMENTS := deploy/requirements
-LOCK_FLAGS := --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes --quiet
+LOCK_FLAGS := --universal --python-version 3.11 --no-header --generate-hashes --quiet
 STACK := $(BIN)/python -m deploy.local
 
 .PHONY: help run demo stop logs status test faults lint format lock setup clean

@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from pymongo.errors import PyMongoError
 
 from m2n import clock
 from m2n.database import Database
+from m2n.service import background
 from m2n.settings import Settings
 from m2n.telemetry import log
 
@@ -41,12 +43,8 @@ async def database_time(database: Database, settings: Settings) -> AsyncIterator
     """Follow the database's clock, from before the first message on. A resource of a service."""
     ahead = timedelta(seconds=settings.clock_ahead_s)
     await _ask_or_say(database, ahead)
-    task = asyncio.create_task(_follow(database, ahead))
-    try:
+    async with background("database time", partial(_follow, database, ahead))():
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _follow(database: Database, ahead: timedelta) -> None:

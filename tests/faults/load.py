@@ -2,7 +2,6 @@
 
 async with Load(site, Plan(seed=7), folder) as load:
     running = asyncio.create_task(load.run())
-    await load.until_accepted(100)
     ...                                # a fault
     await running
     missing = await load.drained(60)
@@ -15,7 +14,7 @@ import json
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -95,11 +94,6 @@ class Load:
         await self._opened.aclose()
         self._write_run(finished=kind is None and (self.finished or not self.began_ns))
 
-    @property
-    def answer_times_s(self) -> tuple[float, ...]:
-        """How long the edge took to answer each webhook, or the vendor to give the try up; as they came."""
-        return tuple(self._vendor.answer_times_s)
-
     # -- sending -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -171,14 +165,6 @@ class Load:
             self._unanswered[serial] = record
 
     # -- waiting -----------------------------------------------------------------------------------------------
-
-    async def until_accepted(self, count: int, limit_s: float = 120) -> None:
-        """Raises TimeoutError."""
-        await _until(lambda: _true(self.accepted >= count), limit_s, f"{count} accepted messages")
-
-    async def until_answered(self, count: int, limit_s: float = 120) -> None:
-        """So many of the customers' messages have been answered. Raises TimeoutError."""
-        await _until(lambda: _true(self.answered >= count), limit_s, f"{count} answered messages")
 
     async def drained(self, limit_s: float = 120) -> tuple[dict[str, Any], ...]:
         """Wait until every accepted message is answered at the vendor, or declared; the records of those left over."""
@@ -255,18 +241,6 @@ class Load:
             "customers": customers,
         }
         (self.folder / "run.json").write_text(json.dumps(run, indent=1))
-
-
-async def _until(look: Callable[[], Awaitable[bool]], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not await look():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {limit_s:g} s: {what}")
-        await asyncio.sleep(0.02)
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -35,8 +35,6 @@ class Vendor:
 
     def __init__(self, site: Site, try_for_s: float = TRY_FOR_S) -> None:
         self._site, self._try_for_s = site, try_for_s
-        self.answer_times_s: list[float] = []
-        """How long each try took, whatever came of it."""
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         timeout = httpx.Timeout(ANSWER_WITHIN_S, connect=5)
         self._http = httpx.AsyncClient(
@@ -50,13 +48,10 @@ class Vendor:
         """One try: the HTTP status, or the name of the error."""
         validator = RequestValidator(customer.line.token)
         signed = validator.compute_signature(f"{self._site.public_url}{customer.path}", dict(form))
-        began = time.monotonic()
         try:
             answer = await self._http.post(customer.path, data=dict(form), headers={"x-twilio-signature": signed})
         except httpx.TransportError as broken:
             return type(broken).__name__
-        finally:
-            self.answer_times_s.append(time.monotonic() - began)
         return answer.status_code
 
     async def deliver(self, customer: Customer, form: Mapping[str, str]) -> Posted:

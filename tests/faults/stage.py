@@ -1,7 +1,6 @@
 """The stack that the campaign plays on: with the echo engine, proxies, crash points and a second sessions process."""
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -108,9 +107,3 @@ def open_stage(folder: Path) -> Iterator[Stage]:
         for part in (sidecar_name(REPLICA.name), REPLICA.name):
             stack.stop_part(part)
         yield Stage(stack, orders, stored, queued)
-
-
-@contextmanager
-def stage_in_temporary_folder() -> Iterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="m2n-faults-") as folder, open_stage(Path(folder)) as stage:
-        yield stage
