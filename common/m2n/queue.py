@@ -18,7 +18,8 @@ from m2n.keys import group_id, vendor_key
 from m2n.message import Inbound
 from m2n.settings import Settings
 
-VISIBILITY_S = 30
+VISIBILITY_S = 12
+"""So long the customers whose messages a dying process held wait for the next one; while it lives, it holds them on."""
 BACKSTOP_RECEIVES = 50
 """SQS's own redrive: catches a message that kills every process that takes it."""
 BATCH = 10
@@ -91,6 +92,7 @@ class InboundQueue:
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=wait_s,
+            VisibilityTimeout=VISIBILITY_S,
             MessageSystemAttributeNames=["MessageGroupId", "ApproximateReceiveCount"],
         )
         return [_received(message) for message in answer.get("Messages", [])]

@@ -138,6 +138,15 @@ def _redis(site: Site) -> Part:
     return Part("redis", Stage.STORES, command, inherited_environment(), partial(redis_answers, port, password))
 
 
+_MONGOD_PARAMETERS = (
+    # A lone primary has nobody to hand over to, so it need not wait for that when it stops.
+    "--setParameter=shutdownTimeoutMillisForSignaledShutdown=100",
+    # A sidecar that dies in the middle of a save leaves its transaction open; until MongoDB ends it, the lane cannot be
+    # saved: 60 to 90 s if nothing else is said.
+    "--setParameter=transactionLifetimeLimitSeconds=5",
+)
+
+
 def _mongod(site: Site) -> Part:
     port = site.ports["mongod"]
     options = {
@@ -147,10 +156,8 @@ def _mongod(site: Site) -> Part:
         "--replSet": "m2n",
         "--oplogSize": 256,
         "--wiredTigerCacheSizeGB": 0.25,
-        # A lone primary has nobody to hand over to, so it need not wait for that when it stops.
-        "--setParameter": "shutdownTimeoutMillisForSignaledShutdown=100",
     }
-    command = (str(site.programs.mongod), *_arguments(options), "--nounixsocket", "--quiet")
+    command = (str(site.programs.mongod), *_arguments(options), *_MONGOD_PARAMETERS, "--nounixsocket", "--quiet")
     return Part("mongod", Stage.STORES, command, inherited_environment(), partial(mongo_is_primary, port))
 
 

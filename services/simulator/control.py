@@ -59,6 +59,7 @@ def router(state: State, setup_file: SetupFile) -> APIRouter:
     routes.add_api_route("/strangers", control.set_strangers, methods=["PUT"], status_code=204)
     routes.add_api_route("/clock", control.put_clock, methods=["PUT"], status_code=204)
     routes.add_api_route("/ledger", control.ledger, methods=["GET"])
+    routes.add_api_route("/ledger/last", control.last_of_ledger, methods=["GET"])
     routes.add_api_route("/ledger", control.clear_ledger, methods=["DELETE"], status_code=204)
     routes.add_api_route("/conversations", control.forget, methods=["DELETE"], status_code=204)
     routes.add_api_route("/events", control.events, methods=["GET"], response_model=None)
@@ -130,6 +131,10 @@ class _Control:
         """Everything that happened, one JSON object a line."""
         lines = b"".join(orjson.dumps(entry.shown()) + b"\n" for entry in self.state.ledger.after(after))
         return Response(lines, media_type="application/x-ndjson")
+
+    async def last_of_ledger(self) -> dict[str, int]:
+        """The number of the newest entry, 0 before the first."""
+        return {"n": self.state.ledger.last}
 
     async def clear_ledger(self) -> None:
         self.state.ledger.clear()

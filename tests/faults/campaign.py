@@ -53,6 +53,7 @@ class Campaign:
         self.stage, self.folder, self.seed, self._say, self._timed = stage, folder, seed, say, timed
         self.site = Site.of(stage.stack)
         self.rows: list[Row] = []
+        self._alone = asyncio.Event()
 
     async def play(self, scenarios: Sequence[Scenario]) -> list[Row]:
         async with (
@@ -60,14 +61,15 @@ class Campaign:
             httpx.AsyncClient(base_url=self.site.addresses["simulator"], timeout=60, trust_env=False) as simulator,
         ):
             self._database, self._simulator = mongo[self.site.mongo_database], simulator
-            beside = [asyncio.create_task(self._play(scenario)) for scenario in scenarios if scenario.beside]
-            for scenario in scenarios:
-                if not scenario.beside and not scenario.last:
-                    await self._play(scenario)
-            await asyncio.gather(*beside)
-            for scenario in scenarios:
-                if scenario.last:
-                    await self._play(scenario)
+            async with asyncio.TaskGroup() as last:
+                for scenario in (each for each in scenarios if each.place == "last"):
+                    last.create_task(self._play(scenario))
+                async with asyncio.TaskGroup() as others:
+                    for scenario in (each for each in scenarios if each.place == "beside"):
+                        others.create_task(self._play(scenario))
+                    for scenario in (each for each in scenarios if each.place == "in turn"):
+                        await self._play(scenario)
+                self._alone.set()
         return self.rows
 
     async def _play(self, scenario: Scenario) -> None:
@@ -83,11 +85,11 @@ class Campaign:
         folder = self.folder / scenario.name
         async with Load(self.site, plan, folder) as load:
             running = asyncio.create_task(load.run())
-            run = Run(self.stage, load, chance, self._database, self._simulator, plan.messages, running)
+            run = Run(self.stage, load, chance, self._database, self._simulator, plan.messages, running, self._alone)
             failures = await self._played(scenario, run)
             await running
             missing = await load.drained(DRAIN_S)
-        if not scenario.beside:
+        if scenario.place != "beside":
             await self.stage.restore()
             await self._simulator.delete("/control/faults")
         if scenario.after and not failures:
@@ -101,7 +103,7 @@ class Campaign:
         try:
             return await _failure(scenario.play(self.stage, run))
         finally:
-            if not scenario.beside:
+            if scenario.place != "beside":
                 await self.stage.restore()
 
     def _note(self, scenario: Scenario, run: Run, failures: list[str]) -> None:

@@ -176,6 +176,10 @@ class Load:
                 declared_at = time.monotonic() + DECLARED_EVERY_S
         return tuple(self._unanswered.values())
 
+    def waits(self, record: dict[str, Any]) -> bool:
+        """Whether the customer's message of this record, as says() returns it, has no answer yet."""
+        return (record["tenant"], record["label"], record["serial"]) in self._unanswered
+
     async def _take_out_declared(self) -> None:
         lines = await declared(self.site, [line.tenant for line in self.lines])
         for serial in declared_serials(lines) | self._left_by_agents():
@@ -214,8 +218,7 @@ class Load:
                 self.answered += 1
 
     async def _last_of_ledger(self) -> int:
-        lines = (await self._simulator.get("/control/ledger")).content.splitlines()
-        return orjson.loads(lines[-1])["n"] if lines else 0
+        return (await self._simulator.get("/control/ledger/last")).json()["n"]
 
     def _write_run(self, finished: bool) -> None:
         """Before the end, how many messages of a customer are planned; then, how many there were."""

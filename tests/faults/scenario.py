@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import orjson
@@ -33,6 +33,8 @@ class Run:
     simulator: httpx.AsyncClient
     planned: int
     running: asyncio.Task[None]
+    alone: asyncio.Event
+    """All other scenarios have been played."""
     faults_ns: list[int] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -98,14 +100,12 @@ class Scenario:
     about: str
     play: Play
     after: Play | None = None
-    messages: int = 320
+    messages: int = 400
     customers: int = 40
-    rate_per_s: float = 12.0
+    rate_per_s: float = 18.0
     agent_share: float = 0.1
     kills_one: bool = True
-    beside: bool = False
-    """It is played beside the others, from the start on."""
-    last: bool = False
-    """It is played after all others."""
+    place: Literal["in turn", "beside", "last"] = "in turn"
+    """``beside`` the others from the start on; a ``last`` one, too, but with its fault it waits for ``run.alone``."""
     changes: dict[str, Any] = field(default_factory=dict)
     """More of the load's Plan."""

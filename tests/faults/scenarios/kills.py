@@ -18,6 +18,7 @@ SERVICES = (
     "tenants",
 )
 DOWN_S = 5.0
+AWAY_S = 30.0
 LONGEST_STOP_S = 20.0
 
 
@@ -51,12 +52,16 @@ def control_plane_down(part: str) -> Scenario:
         sidecars = {name: pid for name, pid in stage.stack.pids().items() if name.endswith("-dapr")}
         await run.at(0.1)
         run.fault()
-        await stage.kill(part, down_s=30)
+        await stage.kill(part)
+        await run.at(0.3)
+        answered = run.load.answered
+        await stage.kill(part, down_s=AWAY_S)
         run.fault()
+        run.note(f"{run.load.answered - answered} answered while it was away")
         left = {name: pid for name, pid in stage.stack.pids().items() if name in sidecars}
         run.require(left == sidecars, f"no sidecar exits while {part} is away")
 
-    return Scenario(f"kill-{part}", f"SIGKILL of {part}, away for 30 s", play, messages=900)
+    return Scenario(f"kill-{part}", f"SIGKILL of {part}, back at once and after {AWAY_S:.0f} s", play, messages=1000)
 
 
 async def end_gently(stage: Stage, run: Run) -> None:

@@ -33,6 +33,7 @@ async def again_after_a_day(stage: Stage, run: Run) -> None:
     await run.at(1)
     await run.until(lambda: run.finished)
     sent_s = time.monotonic()
+    await run.alone.wait()
     for service in CLOCKS:
         stage.stack.change_environment(service, M2N_CLOCK_AHEAD_S=DAY_S)
         await stage.stop(service)
@@ -66,7 +67,8 @@ SCENARIOS = (
         messages=200,
         customers=60,
         kills_one=False,
-        beside=True,
+        rate_per_s=4,
+        place="beside",
     ),
     Scenario(
         "again-after-a-day",
@@ -76,6 +78,7 @@ SCENARIOS = (
         messages=200,
         customers=60,
         kills_one=False,
-        last=True,
+        rate_per_s=4,
+        place="last",
     ),
 )

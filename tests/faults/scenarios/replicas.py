@@ -41,13 +41,13 @@ async def one_of_two_stands_still(stage: Stage, run: Run) -> None:
 
 
 SCENARIOS = (
-    Scenario("rolling-restart", "two processes of sessions, replaced in turn", rolling_restart, messages=800),
+    Scenario("rolling-restart", "two processes of sessions, replaced in turn", rolling_restart, messages=900),
     Scenario("replica-killed", "two processes of sessions and their sidecars, SIGKILL in turn", one_of_two_is_killed),
     Scenario(
         "replica-suspended",
         "two processes of sessions, each stands still for 8 s",
         one_of_two_stands_still,
-        messages=800,
+        messages=900,
         kills_one=False,
     ),
 )
