@@ -51,8 +51,10 @@ def _take_over_library_logs(processors: list[Any]) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=processors, processors=render))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
+        library = logging.getLogger(name)
+        if library.hasHandlers():  # --no-access-log takes them away, and means it
+            library.handlers.clear()
+            library.propagate = True
 
 
 def where(failed: BaseException) -> str:

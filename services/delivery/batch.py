@@ -10,7 +10,7 @@ from m2n.adapters.channel import CallOutcome, Channel, Retry, VendorCall
 from m2n.events import DeliveryReport, OutboundBatch, Outcome, SendResult
 from m2n.message import Outbound, VendorError
 from m2n.tenant import Connection
-from services.delivery.sending import InProgress, Sender, SentRecord
+from services.delivery.sending import Sender, SentRecord
 
 RETRY_S = 1.0
 """When the vendor says nothing better; the lane stretches it with each time."""
@@ -43,14 +43,12 @@ class BatchSender:
         results: list[SendResult] = []
         for message in batch.messages:
             result = await self._send_message(message)
-            if isinstance(result, InProgress):
-                return _report(batch, results)
             if isinstance(result, Retry):
                 return _report(batch, results, result)
             results.append(result)
         return _report(batch, results)
 
-    async def _send_message(self, message: Outbound) -> SendResult | Retry | InProgress:
+    async def _send_message(self, message: Outbound) -> SendResult | Retry:
         try:
             route = await self.find_route(message)
         except NoRoute as gone:
@@ -64,7 +62,7 @@ class BatchSender:
 
     async def _make_calls(
         self, message: Outbound, channel: Channel, calls: tuple[VendorCall, ...]
-    ) -> SendResult | Retry | InProgress:
+    ) -> SendResult | Retry:
         """A long message may take several calls; the message is what its worst part is."""
         parts: list[SentRecord] = []
         for number, call in enumerate(calls):

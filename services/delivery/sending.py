@@ -26,7 +26,9 @@ CALL_S = 10.0
 """A whole call takes no longer, whatever its parts take."""
 LEASE = timedelta(seconds=CALL_S + 2)
 """Longer than a call can take: after it, nobody is sending the message any more."""
+AFTER_LEASE_S = 0.2
 KEPT_S = 9 * 86_400
+IN_PROGRESS = VendorError(code="m2n-in-progress", reason="another try is sending it, or died while it did")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -52,12 +54,7 @@ class Transport(Protocol):
     async def __call__(self, call: VendorCall) -> httpx.Response: ...
 
 
-@dataclass(frozen=True)
-class InProgress:
-    """Another worker is sending it at this moment."""
-
-
-Sent = SentRecord | Retry | InProgress
+Sent = SentRecord | Retry
 
 
 @dataclass
@@ -77,7 +74,7 @@ class Sender:
             await self.store.put_state(key, intent, KEPT_S)
         left_s = (intent.until - self.now()).total_seconds()
         if left_s <= 0:
-            return InProgress()
+            return self._in_progress(intent)
         crash_point("delivery.after-intent")
         outcome = await self._call(call, read, min(CALL_S, left_s))
         crash_point("delivery.after-send")
@@ -100,15 +97,19 @@ class Sender:
         """What an earlier try left; None when the call may be made (again)."""
         record = await self.store.get_state(key, SentRecord)
         if record is None:
-            return InProgress()
+            return Retry(IN_PROGRESS)
         if record.outcome is not None:
             return record
         if self.now() < record.until:
-            return InProgress()
+            return self._in_progress(record)
         if call.repeatable:
             return None
         error = VendorError(code="m2n-interrupted", reason="the sender died while the vendor was answering")
         return await self._record(key, record, Uncertain(error))
+
+    def _in_progress(self, intent: SentRecord) -> Retry:
+        """Another try may be sending it at this moment; once its lease is over, this can be told."""
+        return Retry(IN_PROGRESS, max((intent.until - self.now()).total_seconds(), 0) + AFTER_LEASE_S)
 
     async def _call(
         self, call: VendorCall, read: Callable[[httpx.Response], CallOutcome], within_s: float

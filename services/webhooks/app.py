@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from redis.asyncio import Redis
 
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.database import open_database
+from m2n.database import Database, open_database
 from m2n.message_statuses import MessageStatuses
 from m2n.queue import open_queue
 from m2n.service import Service, background
@@ -30,27 +30,22 @@ app = service.app
 @service.resource
 @asynccontextmanager
 async def edge() -> AsyncIterator[None]:
-    async with open_queue(service.settings) as queue:
-        client, database = open_database(service.settings)
-        app.state.edge = Edge(service.tenants, MessageStatuses(database), queue, service.settings.public_url)
-        async with database_time(database, service.settings):
-            yield
-        await client.close()
-
-
-@service.resource
-@asynccontextmanager
-async def webchat() -> AsyncIterator[None]:
     client, database = open_database(service.settings)
-    redis = Redis.from_url(service.settings.redis_url.get_secret_value())
-    wakeups = WakeUps(redis)
-    inbox = VisitorInbox(database, wakeups)
-    await inbox.prepare()
-    app.include_router(webchat_router(find_chat, inbox))
-    async with background("webchat wake-ups", wakeups.listen)():
-        yield
-    await redis.aclose()
-    await client.close()
+    async with client, open_queue(service.settings) as queue, database_time(database, service.settings):
+        app.state.edge = Edge(service.tenants, MessageStatuses(database), queue, service.settings.public_url)
+        async with webchat(database):
+            yield
+
+
+@asynccontextmanager
+async def webchat(database: Database) -> AsyncIterator[None]:
+    async with Redis.from_url(service.settings.redis_url.get_secret_value()) as redis:
+        wakeups = WakeUps(redis)
+        inbox = VisitorInbox(database, wakeups)
+        await inbox.prepare()
+        app.include_router(webchat_router(find_chat, inbox))
+        async with background("webchat wake-ups", wakeups.listen)():
+            yield
 
 
 async def find_chat(connection_id: str) -> Chat:

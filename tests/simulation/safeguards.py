@@ -11,7 +11,7 @@ from m2n import clock
 from m2n.events import DeliveryReport, OutboundBatch, Reply
 from m2n.queue import Received
 from services.delivery.batch import BatchSender, _report
-from services.delivery.sending import InProgress, Sender
+from services.delivery.sending import Sender
 from services.identification.intake import Intake, Passing
 from services.sessions import actor, domain
 from services.sessions.actor import SessionActor
@@ -65,7 +65,7 @@ def _waiting_message_overtaken(patch: Patch) -> None:
     async def send(sender: BatchSender, batch: OutboundBatch) -> DeliveryReport:
         done = [await sender._send_message(message) for message in batch.messages]
         waits = [result for result in done if hasattr(result, "after_s")]
-        results = [result for result in done if not hasattr(result, "after_s") and not isinstance(result, InProgress)]
+        results = [result for result in done if not hasattr(result, "after_s")]
         return _report(batch, results, waits[0] if waits else None)  # pyright: ignore[reportArgumentType]
 
     patch.setattr(BatchSender, "send", send)

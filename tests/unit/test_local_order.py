@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deploy.local.parts import Part, Stage
 from deploy.local.readiness import failed, first_fallen, waves
-from deploy.local.scheduler_lease import stale_leases
+from deploy.local.scheduler_lease import Led, is_of_an_earlier_run
 from deploy.local.supervision import Condition
 from deploy.local.watch import losses
 
@@ -51,8 +51,9 @@ def test_a_loss_and_a_return_are_said_once_each() -> None:
     assert "given up" in losses(up, {"app": condition("app", 0, "FATAL")})[0]
 
 
-def test_only_the_lease_of_a_former_scheduler_is_stale() -> None:
-    assert stale_leases({"1": True}, of_last_run="") == []
-    assert stale_leases({"1": True}, of_last_run="1") == ["1"]
-    assert stale_leases({"1": True, "2": False}, of_last_run="") == ["1"]
-    assert stale_leases({"2": False}, of_last_run="1") == []
+def test_only_a_lease_that_led_in_an_earlier_run_of_the_scheduler_is_revoked() -> None:
+    assert is_of_an_earlier_run(Led(4, "a"), 5, ["a"])
+    assert is_of_an_earlier_run(Led(4, "a"), 5, ["b", "a"])
+    assert not is_of_an_earlier_run(Led(5, "a"), 5, ["a"]), "it is the present one"
+    assert not is_of_an_earlier_run(Led(4, "a"), 5, ["b"])
+    assert not is_of_an_earlier_run(Led(0, ""), 5, ["b"]), "nothing is known"

@@ -14,7 +14,7 @@ from m2n.dapr import DaprUnavailable
 from m2n.events import OutboundBatch, Outcome
 from m2n.message import Address, Author, Outbound, TextContent, VendorError
 from services.delivery.batch import BatchSender, NoRoute, Route
-from services.delivery.sending import LEASE, InProgress, Sender, SentRecord
+from services.delivery.sending import LEASE, Sender, SentRecord
 from tests.unit.builders import NOON, tenant
 from tests.unit.memory_state import MemoryState
 
@@ -73,7 +73,10 @@ async def test_died_between_intent_and_result_is_uncertain_after_the_lease_and_n
     vendor, store = Vendor(), MemoryState()
     await store.create_state("k", SentRecord(until=clock() + LEASE))
     sender = Sender(store, vendor, clock)
-    assert isinstance(await sender.send("k", CALL, read), InProgress)
+    waits = await sender.send("k", CALL, read)
+    assert isinstance(waits, Retry)
+    assert waits.after_s is not None
+    assert LEASE.total_seconds() < waits.after_s < LEASE.total_seconds() + 1
     clock.now += LEASE
     result = await sender.send("k", CALL, read)
     assert isinstance(result, SentRecord)
@@ -174,7 +177,8 @@ async def test_a_message_in_progress_elsewhere_stops_the_batch(clock: Clock) -> 
     await store.create_state("sent:acme:P1.1.3:0", SentRecord(until=clock() + LEASE))
     report = await batch_sender(vendor, store, clock).send(batch(2, 3, 4))
     assert [result.message_id for result in report.results] == ["P1.1.2"]
-    assert report.retry_after_s is None
+    assert report.retry_after_s is not None
+    assert report.retry_after_s > LEASE.total_seconds(), "the lane asks again when the lease is over, and not before"
 
 
 async def test_refused_and_uncertain_do_not_hold_up_the_rest(clock: Clock) -> None:
