@@ -32,6 +32,7 @@ _HISTORY = 50
 class Source(StrEnum):
     QUEUE = "queue"
     TOPIC = "topic"
+    WEBHOOK = "webhook"
 
 
 class State(StrEnum):
@@ -54,7 +55,8 @@ class Failure(Model):
     origin: str
     source: Source
     topic: str
-    """The topic, or the queue; '' for what was no event at all and so has no place to go back to."""
+    """The topic, the queue, or a webhook's channel and connection; '' for what was no event at all and so has no place
+    to go back to."""
     group: str | None = None
     tenant: str = ""
     reason: str
@@ -101,6 +103,9 @@ class DeadLetter(Model):
     def returnable(self) -> bool:
         return self.source is Source.QUEUE or bool(self.topic)
 
+    def is_being_put_back(self, redrive_id: str) -> bool:
+        return self.state is State.REDRIVING and self.redrive is not None and self.redrive.id == redrive_id
+
 
 def failed_event(origin: str, body: bytes, tries: int, reason: str, at: Moment) -> Failure:
     """An event (a CloudEvent as the topic held it) that its handler could not take.
@@ -142,6 +147,22 @@ def failed_message(
         tries=tries,
         at=at,
         body=raw,
+    )
+
+
+def failed_webhook(channel: str, connection: str, tenant: str, body: bytes, reason: str, at: Moment) -> Failure:
+    """A part of a webhook that its adapter could not read. The vendor's repeat of it is the same failure."""
+    return Failure(
+        letter_id=digest("webhook", channel, connection, _sha256(body)),
+        failure_id=_sha256(body),
+        origin="webhooks",
+        source=Source.WEBHOOK,
+        topic=f"{channel}/{connection}",
+        tenant=tenant,
+        reason=reason[:REASON_LENGTH],
+        tries=1,
+        at=at,
+        body=body,
     )
 
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from m2n.api_errors import ApiError
-from m2n.deadletters import DeadLetter, DeadLetters, Source, State
+from m2n.dead_letter_returns import ROUTE, letter_under_way
+from m2n.deadletters import DeadLetters, Source
 from m2n.queue import InboundQueue, MessageRefused, QueueUnavailable
 
-router = APIRouter(prefix="/internal/dead-letters")
+router = APIRouter()
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,13 @@ def _returns(request: Request) -> Returns:
     return request.app.state.returns
 
 
-@router.post("/{letter_id}/redrives/{redrive_id}", status_code=204)
+@router.post(ROUTE, status_code=204)
 async def put_back(letter_id: str, redrive_id: str, returns: Annotated[Returns, Depends(_returns)]) -> Response:
     """Send the letter's message in its old group. May be repeated: letter and redrive name it for deduplication.
 
     409 when that redrive is over, 422 when SQS does not take the message, 503 when it does not answer.
     """
-    letter = await returns.letters.get(letter_id)
-    if letter is None or letter.source is not Source.QUEUE or not _is_under_way(letter, redrive_id):
-        raise ApiError(409, "this redrive is not under way")
+    letter = await letter_under_way(returns.letters, Source.QUEUE, letter_id, redrive_id)
     queue = returns.queue()
     if queue is None:
         raise ApiError(503, "not connected to the queue", headers={"retry-after": "2"})
@@ -44,7 +43,3 @@ async def put_back(letter_id: str, redrive_id: str, returns: Annotated[Returns, 
     except MessageRefused as refused:
         raise ApiError(422, f"the queue does not take it: {refused}") from refused
     return Response(status_code=204)
-
-
-def _is_under_way(letter: DeadLetter, redrive_id: str) -> bool:
-    return letter.state is State.REDRIVING and letter.redrive is not None and letter.redrive.id == redrive_id

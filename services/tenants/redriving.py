@@ -1,4 +1,4 @@
-"""Puts dead letters back where they came from: messages on the queue, events on their topic.
+"""Puts dead letters back where they came from: messages on the queue, events on their topic, webhooks at the edge.
 
 A letter is claimed first. Whoever dies between claim and sending, or between sending and the note of it, leaves a
 lease that runs out; then the letter is sent again with the same redrive id, which the queue takes once and whose
@@ -14,6 +14,7 @@ import orjson
 from pymongo.errors import PyMongoError
 
 from m2n.dapr import PUBSUB, DaprClient, DaprUnavailable, NotTaken
+from m2n.dead_letter_returns import ROUTE
 from m2n.deadletters import DeadLetter, Source, State
 from m2n.telemetry import DEAD_LETTERS_KEPT, REDRIVES, log
 from services.tenants.dead_letter_store import DeadLetterStore
@@ -48,7 +49,7 @@ class Redriver:
         """Send a claimed letter; its state afterwards: redriving when it could not be sent now."""
         assert letter.redrive is not None
         try:
-            await (self._to_queue if letter.source is Source.QUEUE else self._to_topic)(letter)
+            await self._put_back(letter)
         except DaprUnavailable as down:
             REDRIVES.labels(letter.origin, "postponed").inc()
             log().warning("dead letter not put back yet", letter=letter.id, tenant=letter.tenant, why=str(down))
@@ -64,15 +65,24 @@ class Redriver:
         await self._store.redriven(letter)
         return State.REDRIVEN
 
-    async def _to_queue(self, letter: DeadLetter) -> None:
-        """By the service that works with the queue; it reads the message itself."""
+    async def _put_back(self, letter: DeadLetter) -> None:
+        match letter.source:
+            case Source.QUEUE:
+                await self._to_service("identification", letter)
+            case Source.WEBHOOK:
+                await self._to_service("webhooks", letter)
+            case Source.TOPIC:
+                await self._to_topic(letter)
+
+    async def _to_service(self, app_id: str, letter: DeadLetter) -> None:
+        """By the service that took it; it reads the letter itself."""
         assert letter.redrive is not None
-        path = f"/internal/dead-letters/{letter.id}/redrives/{letter.redrive.id}"
-        answer = await self._dapr.invoke("identification", "POST", path)
+        path = ROUTE.format(letter_id=letter.id, redrive_id=letter.redrive.id)
+        answer = await self._dapr.invoke(app_id, "POST", path)
         if answer.status_code == 409:
             return  # over already: another has sent it, and it may have failed again
         if answer.status_code >= 400:
-            raise NotTaken(answer.status_code, "the queue's service refuses it")
+            raise NotTaken(answer.status_code, f"{app_id} refuses it")
 
     async def _to_topic(self, letter: DeadLetter) -> None:
         """The event's data, as a new event."""

@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.database import Database, open_database
+from m2n.dead_letter_returns import ROUTE, letter_under_way
+from m2n.deadletters import Source
 from m2n.message_statuses import MessageStatuses
 from m2n.queue import open_queue
 from m2n.service import Service, background
@@ -32,7 +34,8 @@ app = service.app
 async def edge() -> AsyncIterator[None]:
     client, database = open_database(service.settings)
     async with client, open_queue(service.settings) as queue, database_time(database, service.settings):
-        app.state.edge = Edge(service.tenants, MessageStatuses(database), queue, service.settings.public_url)
+        statuses, public_url = MessageStatuses(database), service.settings.public_url
+        app.state.edge = Edge(service.tenants, statuses, queue, service.keeper, public_url)
         async with webchat(database):
             yield
 
@@ -65,3 +68,12 @@ app.add_middleware(WebChatCors, lookup=find_chat)
 async def webhook(channel: str, connection_id: str, request: Request) -> Response:
     """A vendor's request: 2xx only after the queue has its messages."""
     return await app.state.edge.take(channel, connection_id, request)
+
+
+@app.post(ROUTE, status_code=204)
+async def put_back(letter_id: str, redrive_id: str) -> Response:
+    """Read a part of a webhook again that was set aside, for the service that redrives. May be repeated."""
+    letter = await letter_under_way(service.dead_letters, Source.WEBHOOK, letter_id, redrive_id)
+    channel, _, connection_id = letter.topic.partition("/")
+    await app.state.edge.take_again(channel, connection_id, letter.body)
+    return Response(status_code=204)

@@ -7,6 +7,7 @@ and a repeat of the vendor's is known by its id.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
@@ -17,6 +18,8 @@ from m2n.adapters.channel import Channel, MalformedWebhook, Parsed, WebhookReque
 from m2n.adapters.registry import UnknownAdapter, channel
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
+from m2n.dead_letter_keeping import LetterKeeper, NotKept
+from m2n.deadletters import failed_webhook
 from m2n.message import Hop, Inbound, Receipt
 from m2n.message_statuses import MessageStatuses
 from m2n.queue import InboundQueue, QueueUnavailable
@@ -45,6 +48,7 @@ class Edge:
     directory: TenantDirectory
     statuses: MessageStatuses
     queue: InboundQueue
+    keeper: LetterKeeper
     public_url: str
 
     async def take(self, channel_name: str, connection_id: str, request: Request) -> Response:
@@ -61,9 +65,23 @@ class Edge:
             UNREADABLE.labels(channel_name).inc()
             log().error("genuine webhook refused: unreadable", tenant=resolved.tenant, connection=connection_id)
             raise HTTPException(400, str(bad)) from bad
+        await self._set_aside(parsed, resolved, received_at)
         await self._keep(parsed)
         answer = resolved.channel.acknowledge(parsed)
         return Response(answer.body, answer.status, media_type=answer.media_type)
+
+    async def take_again(self, channel_name: str, connection_id: str, body: bytes) -> None:
+        """What could not be read before: 404 its connection is gone, 422 it still cannot be read, 503 not taken."""
+        resolved = await self.resolve(channel_name, connection_id)
+        url = f"{self.public_url.rstrip('/')}/webhooks/{channel_name}/{connection_id}"
+        webhook = WebhookRequest("POST", url, {"content-type": "application/json"}, body)
+        try:
+            parsed = resolved.channel.parse(webhook, resolved.tenant, resolved.connection, clock.now())
+        except MalformedWebhook as bad:
+            raise HTTPException(422, str(bad)) from bad
+        if parsed.unreadable:
+            raise HTTPException(422, parsed.unreadable[0].reason)
+        await self._keep(parsed)
 
     async def resolve(self, channel_name: str, connection_id: str) -> Resolved:
         """Raises 404 for anything that cannot be verified: unknown, another channel's, or without its secrets."""
@@ -92,6 +110,19 @@ class Edge:
             headers=dict(request.headers),
             body=await request.body(),
         )
+
+    async def _set_aside(self, parsed: Parsed, resolved: Resolved, received_at: datetime) -> None:
+        """Before the vendor gets its 2xx: it will not bring them again. Its repeat of them is the same letter."""
+        channel_name, connection = resolved.channel.name, resolved.connection.id
+        for part in parsed.unreadable:
+            UNREADABLE.labels(channel_name).inc()
+            failure = failed_webhook(
+                channel_name, connection, resolved.tenant, part.body, f"unreadable: {part.reason}", received_at
+            )
+            try:
+                await self.keeper.keep(failure)
+            except NotKept as lost:
+                raise TRY_AGAIN from lost
 
     async def _keep(self, parsed: Parsed) -> None:
         crash_point("webhooks.before-enqueue")

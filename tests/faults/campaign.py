@@ -24,7 +24,7 @@ from tests.faults.load import Load
 from tests.faults.plan import Plan
 from tests.faults.records import collect
 from tests.faults.scenario import Run, Scenario, ScenarioFailed
-from tests.faults.scenarios import edges, kills, points, repeats, replicas, stores
+from tests.faults.scenarios import batches, edges, kills, points, repeats, replicas, stores
 from tests.faults.site import Site
 from tests.faults.stage import Stage, open_stage
 from tests.faults.table import Row, last_line, table
@@ -35,6 +35,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *stores.SCENARIOS,
     *replicas.SCENARIOS,
     *edges.SCENARIOS,
+    *batches.SCENARIOS,
     *repeats.SCENARIOS,
 )
 SHORT = ("kill-sessions", "die-sessions.after-save", "die-delivery.after-send", "redis-empty", "mongod-killed")

@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx
 
+from tests.faults import webhooks
+from tests.faults.batches import CHANNEL as BATCHES
 from tests.faults.plan import Plan
 from tests.faults.site import Site
+from tests.faults.webhooks import Webhook
 
-CHANNEL = "whatsapp_twilio"
+WHATSAPP = "whatsapp_twilio"
 TOKEN = "acme-twilio-token"
 SYSTEM_TEXTS = {
     "handover_requested": "#requested",
@@ -26,13 +29,18 @@ _NAMES = ("acme", "nordlicht", "kiwi", "lumen", "orbit", "pano", "quay", "ruby")
 
 @dataclass(frozen=True)
 class Line:
-    """A tenant's WhatsApp number at the vendor."""
+    """A tenant's number at the vendor."""
 
     tenant: str
+    channel: str
     connection: str
     account: str
     sender: str
     token: str = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        return f"/webhooks/{self.channel}/{self.connection}"
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,15 @@ class Customer:
     label: str
     phone: str
 
-    @property
-    def path(self) -> str:
-        return f"/webhooks/{CHANNEL}/{self.line.connection}"
+    def webhook(self, sid: str, text: str) -> Webhook:
+        """The message as its channel's vendor posts it."""
+        if self.line.channel == BATCHES:
+            return webhooks.batch(self.line.path, [self.entry(sid, text)], self.line.token)
+        return webhooks.twilio(self.line.path, self.form(sid, text), self.line.token)
+
+    def entry(self, sid: str, text: str) -> dict[str, str]:
+        """The message in a batch."""
+        return {"id": sid, "from": self.phone, "text": text}
 
     def form(self, sid: str, text: str) -> dict[str, str]:
         """A webhook's form as Twilio sends it."""
@@ -68,7 +82,8 @@ class Customer:
 async def make_lines(site: Site, plan: Plan) -> tuple[Line, ...]:
     """The plan's tenants, with names that no other run has, known to M2N and to the vendor."""
     run = secrets.token_hex(3)
-    lines = tuple(_line(site, f"{_NAMES[n % len(_NAMES)]}{n // len(_NAMES) or ''}-{run}") for n in range(plan.tenants))
+    names = [f"{_NAMES[n % len(_NAMES)]}{n // len(_NAMES) or ''}-{run}" for n in range(plan.tenants)]
+    lines = tuple(_line(site, name, plan.channel) for name in names)
     admin = {"authorization": f"Bearer {site.admin_key}"}
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         await _put(http, f"{site.addresses['simulator']}/control/strangers", {"wrote": True})
@@ -124,7 +139,7 @@ def tenant_document(site: Site, plan: Plan, line: Line) -> dict[str, Any]:
             {
                 "id": line.connection,
                 "kind": "channel",
-                "adapter": CHANNEL,
+                "adapter": line.channel,
                 "settings": settings,
                 "secrets": {"auth-token": {"key": TOKEN}},
             },
@@ -132,15 +147,15 @@ def tenant_document(site: Site, plan: Plan, line: Line) -> dict[str, Any]:
     }
 
 
-def _line(site: Site, tenant: str) -> Line:
+def _line(site: Site, tenant: str, channel: str) -> Line:
     sender = f"whatsapp:+1556{secrets.randbelow(10**9):09d}"
-    return Line(tenant, f"{tenant}-wa", f"AC{secrets.token_hex(16)}", sender, site.secrets[TOKEN])
+    return Line(tenant, channel, f"{tenant}-wa", f"AC{secrets.token_hex(16)}", sender, site.secrets[TOKEN])
 
 
 async def _enter_at_vendor(http: httpx.AsyncClient, site: Site, line: Line) -> None:
     control = f"{site.addresses['simulator']}/control"
     await _put(http, f"{control}/accounts/{line.account}", {"token": line.token})
-    webhook = f"{site.public_url}/webhooks/{CHANNEL}/{line.connection}"
+    webhook = f"{site.public_url}{line.path}"
     body = {"sender": line.sender, "account_sid": line.account, "webhook_url": webhook}
     _expect(await http.post(f"{control}/senders", json=body))
 

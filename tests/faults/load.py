@@ -14,8 +14,9 @@ import json
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from tests.faults.plan import Plan, Send
 from tests.faults.posting import Posted, Vendor
 from tests.faults.records import declared
 from tests.faults.site import Site
+from tests.faults.webhooks import Webhook, batch
 
 __all__ = ["Agents", "Load", "Plan", "Posted", "Send", "Site"]
 LOOK_EVERY_S = 0.25
@@ -47,6 +49,7 @@ class Load:
         self.began_ns = 0
         """When the first message could be sent; planned times count from here."""
         self.planned = len(plan.sends())
+        self._opened_at = datetime.now(UTC)
         self.finished = False
         """Whether every planned message was accepted, given up or refused."""
         self._posted: defaultdict[str, int] = defaultdict(int)
@@ -123,8 +126,8 @@ class Load:
             self._posted[customer.label] += 1
             serial, sid = self._posted[customer.label], f"SM{secrets.token_hex(16)}"
             text = f"{customer.line.tenant} {customer.label} {serial} {words}".rstrip(" ")
-            form = customer.form(sid, text)
-            posts = await asyncio.gather(*(self._vendor.deliver(customer, form) for _ in range(copies)))
+            webhook = customer.webhook(sid, text)
+            posts = await asyncio.gather(*(self._vendor.deliver(webhook) for _ in range(copies)))
             record = self._record(customer, serial, sid, text, planned_ns, posts)
             self._journal.write(record)
             self._count(record)
@@ -132,7 +135,31 @@ class Load:
 
     async def repeats(self, customer: Customer, record: dict[str, Any]) -> Posted:
         """The vendor sends a message again, with the same id."""
-        return await self._vendor.deliver(customer, customer.form(record["sid"], record["text"]))
+        return await self._vendor.deliver(customer.webhook(record["sid"], record["text"]))
+
+    async def posts(self, webhook: Webhook) -> int | str:
+        """One try of a webhook of one's own, which is not recorded: its HTTP status, or the name of the error."""
+        return await self._vendor.post(webhook)
+
+    async def say_together(self, customers: Sequence[Customer], spoiled: Mapping[str, Any]) -> Posted:
+        """Messages of these customers of one line in one webhook, in this order, and in the middle one that is spoiled.
+
+        A customer may be there several times. Nobody of them may write otherwise meanwhile.
+        """
+        planned_ns, said = time.time_ns(), []
+        for customer in customers:
+            self._posted[customer.label] += 1
+            serial, sid = self._posted[customer.label], f"SM{secrets.token_hex(16)}"
+            said.append((customer, serial, sid, f"{customer.line.tenant} {customer.label} {serial}"))
+        entries: list[Mapping[str, Any]] = [customer.entry(sid, text) for customer, _, sid, text in said]
+        entries.insert(len(entries) // 2, spoiled)
+        line = customers[0].line
+        posted = await self._vendor.deliver(batch(line.path, entries, line.token))
+        for customer, serial, sid, text in said:
+            record = self._record(customer, serial, sid, text, planned_ns, [posted])
+            self._journal.write(record)
+            self._count(record)
+        return posted
 
     def _record(
         self, customer: Customer, serial: int, sid: str, text: str, planned_ns: int, posts: Sequence[Posted]
@@ -181,7 +208,7 @@ class Load:
         return (record["tenant"], record["label"], record["serial"]) in self._unanswered
 
     async def _take_out_declared(self) -> None:
-        lines = await declared(self.site, [line.tenant for line in self.lines])
+        lines = await declared(self.site, [line.tenant for line in self.lines], self._opened_at)
         for serial in declared_serials(lines) | self._left_by_agents():
             self._unanswered.pop(serial, None)
 
@@ -238,6 +265,7 @@ class Load:
         run = {
             "seed": self.plan.seed,
             "finished": finished,
+            "opened_at": self._opened_at.isoformat(),
             "ledger_after": self._ledger_after,
             "plan": vars(self.plan),
             "tenants": [{"tenant": e.tenant, "connection": e.connection, "sender": e.sender} for e in self.lines],

@@ -41,11 +41,12 @@ class Plan:
     """Customers write in bursts of 1 to ``burst`` messages, ``rate_per_s`` messages a second in the mean.
 
     ``agent_share`` of the customers ask for a human once, ``slow_share`` of the messages make the engine wait for
-    ``slow_ms``. ``receipts_final`` is the last status that the vendor tells of a message. The rest are rules of the
-    tenants'.
+    ``slow_ms``. ``receipts_final`` is the last status that the vendor tells of a message, ``channel`` the adapter that
+    customers write to. The rest are rules of the tenants'.
     """
 
     seed: int
+    channel: str = "whatsapp_twilio"
     tenants: int = 3
     customers: int = 40
     messages: int = 300

@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import httpx
-from twilio.request_validator import RequestValidator
 
-from tests.faults.customers import Customer
 from tests.faults.site import Site
+from tests.faults.webhooks import Webhook
 
 ANSWER_WITHIN_S = 15.0
 """Twilio waits so long for an answer."""
@@ -44,22 +42,21 @@ class Vendor:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def post(self, customer: Customer, form: Mapping[str, str]) -> int | str:
+    async def post(self, webhook: Webhook) -> int | str:
         """One try: the HTTP status, or the name of the error."""
-        validator = RequestValidator(customer.line.token)
-        signed = validator.compute_signature(f"{self._site.public_url}{customer.path}", dict(form))
+        headers = dict(webhook.sign(f"{self._site.public_url}{webhook.path}"))
         try:
-            answer = await self._http.post(customer.path, data=dict(form), headers={"x-twilio-signature": signed})
+            answer = await self._http.post(webhook.path, content=webhook.body, headers=headers)
         except httpx.TransportError as broken:
             return type(broken).__name__
         return answer.status_code
 
-    async def deliver(self, customer: Customer, form: Mapping[str, str]) -> Posted:
-        """The same form until it is accepted or refused, or the time is over."""
+    async def deliver(self, webhook: Webhook) -> Posted:
+        """The same webhook until it is accepted or refused, or the time is over."""
         sent_ns, deadline = time.time_ns(), time.monotonic() + self._try_for_s
         statuses: list[int | str] = []
         while True:
-            statuses.append(await self.post(customer, form))
+            statuses.append(await self.post(webhook))
             outcome = outcome_of(statuses[-1])
             if outcome is None and time.monotonic() > deadline:
                 outcome = "given_up"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ async def collect(site: Site, folder: Path) -> None:
     """Write ``vendor.jsonl`` and ``declared.jsonl`` beside the run's other records; again, if need be."""
     run = json.loads((folder / "run.json").read_text())
     (folder / "vendor.jsonl").write_bytes(await ledger(site, run["ledger_after"]))
-    write_all(folder / "declared.jsonl", await declared(site, [line["tenant"] for line in run["tenants"]]))
+    opened_at = datetime.fromisoformat(run["opened_at"])
+    write_all(folder / "declared.jsonl", await declared(site, [line["tenant"] for line in run["tenants"]], opened_at))
 
 
 async def ledger(site: Site, after: int = 0) -> bytes:
@@ -33,14 +35,15 @@ async def ledger(site: Site, after: int = 0) -> bytes:
     return answer.content
 
 
-async def declared(site: Site, tenants: Iterable[str]) -> list[dict[str, Any]]:
-    """What M2N says of these tenants that it could not do, or cannot know."""
+async def declared(site: Site, tenants: Iterable[str], since: datetime) -> list[dict[str, Any]]:
+    """What M2N says of these tenants that it could not do, or cannot know; and since then of nobody known."""
     wanted = list(tenants)
     async with AsyncMongoClient[dict[str, Any]](site.mongo_url, tz_aware=True) as mongo:
         database = mongo[site.mongo_database]
         where = {"tenant": {"$in": wanted}, "status": {"$in": ["uncertain", "failed"]}}
         messages = [_message(found) async for found in database["messages"].find(where)]
-        letters = database["dead_letters"].find({"tenant": {"$in": [*wanted, ""]}})
+        nobodys = {"tenant": "", "first_at": {"$gte": since}}
+        letters = database["dead_letters"].find({"$or": [{"tenant": {"$in": wanted}}, nobodys]})
         letters = [_letter(found) async for found in letters]
     return [*messages, *letters, *(aside for aside in await _set_aside(site) if aside["tenant"] in (*wanted, ""))]
 

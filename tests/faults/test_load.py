@@ -1,22 +1,27 @@
 """What of the load generator is pure: its plan, the outcome of a try, what an agent has to answer."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twilio.request_validator import RequestValidator
 
 from m2n.adapters.channel import WebhookRequest
+from m2n.clock import now
+from m2n.tenant import Connection, ConnectionKind
 from services.channels.twilio_core.signature import is_genuine
 from tests.faults.agents import shown_of
+from tests.faults.batches.adapter import channel
 from tests.faults.checked_records import answered_in, written_in
 from tests.faults.customers import Customer, Line
 from tests.faults.echo.adapter import answer_text, delays_ms
 from tests.faults.plan import SMALL_TALK, Plan
 from tests.faults.posting import outcome_of
+from tests.faults.webhooks import Webhook, batch
+
+CONNECTION = Connection(id="acme-b", kind=ConnectionKind.CHANNEL, adapter="batches", settings={})
 
 
 def test_a_plan_follows_from_its_seed() -> None:
@@ -60,22 +65,35 @@ def test_what_the_vendor_makes_of_an_answer(status: int | str, outcome: str | No
 
 
 def test_the_form_is_signed_as_the_edge_checks_it() -> None:
-    customer = Customer(Line("acme", "acme-wa", "AC1", "whatsapp:+1556", "token"), "c1", "+15551")
-    url = f"http://edge{customer.path}"
+    customer = Customer(Line("acme", "whatsapp_twilio", "acme-wa", "AC1", "whatsapp:+1556", "token"), "c1", "+15551")
     for words in SMALL_TALK:
-        form = customer.form("SM1", f"acme c1 1 {words}")
-        signed = RequestValidator("token").compute_signature(url, form)
-        request = WebhookRequest("POST", url, _headers(signed), _encoded(form))
+        request = _as_received(customer.webhook("SM1", f"acme c1 1 {words}"))
         assert is_genuine(request, "token")
         assert not is_genuine(request, "another")
 
 
-def _headers(signed: str) -> dict[str, str]:
-    return {"x-twilio-signature": signed, "content-type": "application/x-www-form-urlencoded"}
+@pytest.mark.parametrize(("ahead_s", "good"), [(0, True), (-600, False), (600, False), (240, True)])
+def test_a_batch_is_signed_with_a_time_that_the_channel_checks(ahead_s: int, good: bool) -> None:
+    request = _as_received(batch("/webhooks/batches/b", [{"id": "1"}], "token", ahead_s))
+    assert channel.verify(request, CONNECTION, {"auth-token": "token"}) is good
+    assert not channel.verify(request, CONNECTION, {"auth-token": "another"})
+    assert not channel.verify(replace(request, body=request.body + b" "), CONNECTION, {"auth-token": "token"})
 
 
-def _encoded(form: dict[str, str]) -> bytes:
-    return httpx.Request("POST", "http://edge", data=form).content
+def test_what_cannot_be_read_of_a_batch_is_a_batch_of_its_own() -> None:
+    good, bad = {"id": "1", "from": "+15551234567", "text": "hi"}, {"id": "2", "from": "nobody", "text": "secret"}
+    parsed = channel.parse(_as_received(batch("/x", [good, bad], "token")), "acme", CONNECTION, now())
+    assert [message.vendor_message_id for message in parsed.messages] == ["1"]
+    (part,) = parsed.unreadable
+    assert part.reason.startswith("messages.1.from: ")
+    assert "secret" not in part.reason
+    again = channel.parse(WebhookRequest("POST", "http://edge/x", {}, part.body), "acme", CONNECTION, now())
+    assert [part.body] == [each.body for each in again.unreadable]
+
+
+def _as_received(webhook: Webhook) -> WebhookRequest:
+    url = f"http://edge{webhook.path}"
+    return WebhookRequest("POST", url, webhook.sign(url), webhook.body)
 
 
 @pytest.mark.parametrize("words", SMALL_TALK)

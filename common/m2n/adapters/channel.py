@@ -32,11 +32,24 @@ class WebhookRequest:
 
 
 @dataclass(frozen=True)
+class UnreadablePart:
+    """A part of a webhook that cannot be read though the rest can: it is set aside, and the vendor gets its 2xx.
+
+    ``body`` is a webhook in JSON of nothing but this part, which ``parse`` gets again when somebody puts it back.
+    ``reason`` names the field and what was expected, and quotes nothing.
+    """
+
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
 class Parsed:
     """All that one webhook carried, in the vendor's order."""
 
     messages: tuple[Inbound, ...] = ()
     receipts: tuple[Receipt, ...] = ()
+    unreadable: tuple[UnreadablePart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,8 @@ class Channel(Protocol):
     def parse(self, request: WebhookRequest, tenant: str, connection: Connection, received_at: datetime) -> Parsed:
         """The request in the common format. Unknown vendor types become ``unsupported``.
 
-        Raises MalformedWebhook.
+        In a webhook of several messages those that cannot be read are ``unreadable`` and the others are taken. Raises
+        MalformedWebhook when nothing of it can be read.
         """
         ...
 

@@ -16,9 +16,12 @@ from tests.faults.echo import ECHO_SERVICE, INSTALLED
 SCOPED = ("pubsub", "secrets", "state")
 
 
+READS_ADAPTERS = ("tenants", "webhooks", "delivery")
+
+
 def services_with_echo(services: Iterable[Service] = SERVICES) -> tuple[Service, ...]:
-    """The services and the echo engine's; ``tenants`` knows its adapter then."""
-    known = [replace(service, import_path=INSTALLED) if service.name == "tenants" else service for service in services]
+    """The services and the echo engine's; those that load adapters find the ones for verification, too."""
+    known = [replace(each, import_path=INSTALLED) if each.name in READS_ADAPTERS else each for each in services]
     return (*known, ECHO_SERVICE)
 
 

@@ -11,7 +11,7 @@ from m2n.clock import now
 from m2n.keys import group_id
 from m2n.tenant import Connection, ConnectionKind
 from services.channels.whatsapp_twilio.adapter import channel
-from tests.faults.customers import CHANNEL, Customer
+from tests.faults.customers import WHATSAPP, Customer
 from tests.faults.scenario import Run, Scenario
 from tests.faults.stage import Stage
 
@@ -46,7 +46,7 @@ def _group(customer: Customer) -> str:
     )
     line = customer.line
     settings = {"account_sid": line.account, "sender": line.sender, "base_url": "http://x"}
-    connection = Connection(id=line.connection, kind=ConnectionKind.CHANNEL, adapter=CHANNEL, settings=settings)
+    connection = Connection(id=line.connection, kind=ConnectionKind.CHANNEL, adapter=WHATSAPP, settings=settings)
     return group_id(channel.parse(request, line.tenant, connection, now()).messages[0])
 
 

@@ -92,7 +92,7 @@ async def queue_is_unreachable(stage: Stage, run: Run) -> None:
         ends = time.monotonic() + QUEUE_AWAY_S
         while time.monotonic() < ends:
             began = time.monotonic()
-            status = await vendor.post(customer, customer.form(sid, "anybody there?"))
+            status = await vendor.post(customer.webhook(sid, "anybody there?"))
             run.require(status == 503, f"without the queue the edge answers 503 (it said {status})")
             slowest = max(slowest, time.monotonic() - began)
             await asyncio.sleep(0.5)
