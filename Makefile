@@ -11,10 +11,10 @@ REQUIREMENTS := deploy/requirements
 LOCK_FLAGS := --universal --python-version 3.11 --no-header --generate-hashes --quiet
 STACK := $(BIN)/python -m deploy.local
 
-.PHONY: help run demo stop logs status test faults lint format lock setup clean
+.PHONY: help run demo stop logs status test faults bench bench-compare lint format lock setup clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Start everything, play the demo conversation, stay up until Ctrl-C
 	@$(STACK) up
@@ -36,6 +36,12 @@ test: setup lint ## Lint, check types, run all tests
 
 faults: setup ## Play every fault on the real stack, about 30 minutes (SEED=7, ONLY="kill-sessions poison")
 	$(BIN)/python -m tests.faults.campaign $(if $(SEED),--seed $(SEED)) $(foreach name,$(ONLY),--only $(name))
+
+bench: setup ## Measure the fleet beside what the parts allow, about 10 minutes (REPEAT=3, JSON=file, MARKDOWN=file)
+	$(BIN)/python -m bench $(if $(REPEAT),--repeat $(REPEAT)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
+bench-compare: .venv/.installed ## Which figures of two runs differ by more than their noise (A=one.json B=other.json)
+	@$(BIN)/python -m bench.compare $(A) $(B)
 
 lint: .venv/.installed ## Check style and types
 	$(BIN)/ruff check .

@@ -15,7 +15,10 @@ LEAST = 0.05
 """Smaller differences are not spoken of, however even the repetitions were."""
 
 
-def main(one: Annotated[Path, typer.Argument()], other: Annotated[Path, typer.Argument()]) -> None:
+def main(
+    one: Annotated[Path, typer.Argument(help="The JSON file of the run before.")],
+    other: Annotated[Path, typer.Argument(help="That of the run after.")],
+) -> None:
     """Print each figure of both runs, the ratio of the medians, and whether it is more than noise."""
     (facts, before), (facts_after, after) = read(one), read(other)
     if facts["cpu"] != facts_after["cpu"] or facts["cores"] != facts_after["cores"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -173,6 +174,7 @@ class Service:
             await opened.enter_async_context(background("spooled dead letters", self.keeper.bring_back)())
             for resource in self._resources:
                 await opened.enter_async_context(resource())
+            gc.freeze()  # what is there now stays: the collector need not go through it again and again
             log().info("started")
             yield
 

@@ -19,7 +19,9 @@ from deploy.local.services import Service
 MONGO_DATABASE = "m2n"
 SQS_QUEUE = "m2n-inbound.fifo"
 REGION = "eu-central-1"
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "M2N_LOG_LEVEL")
+CHOSEN = ("M2N_LOG_LEVEL", "M2N_RECORDINGS_DAYS")
+"""What whoever starts a stack may say for all services."""
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", *CHOSEN)
 
 
 class Stage(IntEnum):

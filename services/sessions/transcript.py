@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
 
 from m2n.database import Database
 from m2n.events import SessionEvent
@@ -30,15 +31,11 @@ class Transcript(MessageStatuses):
 
     async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
         """Insert what is not there yet; a delivery result that came earlier is kept."""
-        updates = [_insert(tenant, profile_id, entry) for entry in lines]
-        if updates:
-            await self._messages.bulk_write(updates, ordered=False)
+        await _write_all(self._messages, [_insert(tenant, profile_id, entry) for entry in lines])
 
     async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
         """Keep a session's events, each once."""
-        updates = [_event(tenant, event) for event in events]
-        if updates:
-            await self._events.bulk_write(updates, ordered=False)
+        await _write_all(self._events, [_event(tenant, event) for event in events])
 
     async def of_session(self, tenant: str, session_id: str, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
         where = {"tenant": tenant, "session_id": session_id, "seq": {"$gt": after}}
@@ -49,7 +46,20 @@ class Transcript(MessageStatuses):
         return await self._messages.find(where, {"_id": 0}).sort("at", ASCENDING).limit(limit).to_list()
 
 
-def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> UpdateOne:
+Upsert = tuple[dict[str, str], dict[str, Any]]
+"""The document's key, and the change to it."""
+
+
+async def _write_all(collection: AsyncCollection[Any], upserts: Sequence[Upsert]) -> None:
+    """Mostly it is one, which costs half of a bulk write of one."""
+    if len(upserts) == 1:
+        key, change = upserts[0]
+        await collection.update_one(key, change, upsert=True)
+    elif upserts:
+        await collection.bulk_write([UpdateOne(key, change, upsert=True) for key, change in upserts], ordered=False)
+
+
+def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Upsert:
     line = entry.line
     document = {
         "tenant": tenant,
@@ -70,10 +80,8 @@ def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> UpdateOne:
     }
     if line.author is Author.CUSTOMER:
         document["vendor_message_id"] = entry.vendor_message_id
-    key = {"_id": f"{tenant}:{entry.session_id}.{line.seq}"}
-    return UpdateOne(key, {"$set": document}, upsert=True)
+    return {"_id": f"{tenant}:{entry.session_id}.{line.seq}"}, {"$set": document}
 
 
-def _event(tenant: str, event: SessionEvent) -> UpdateOne:
-    document = event.model_dump(exclude={"id"})
-    return UpdateOne({"_id": f"{tenant}:{event.id}"}, {"$setOnInsert": document}, upsert=True)
+def _event(tenant: str, event: SessionEvent) -> Upsert:
+    return {"_id": f"{tenant}:{event.id}"}, {"$setOnInsert": event.model_dump(exclude={"id"})}

@@ -17,6 +17,7 @@ import yaml
 from deploy.local.dapr_runtime import DaprRuntime
 from deploy.local.golang import required_dapr
 from deploy.local.parts import (
+    CHOSEN,
     MONGO_DATABASE,
     REGION,
     SQS_QUEUE,
@@ -161,12 +162,12 @@ def test_a_service_and_its_twin_show_each_other_their_own_tokens(service: Servic
 @each_twin
 def test_containers_are_told_what_native_parts_are_told(service: Service, site: Site) -> None:
     app, sidecar = CONTAINERS[service.name]["environment"], twin(service)["environment"]
-    inherited = inherited_environment().keys() - {"M2N_LOG_LEVEL"}
+    inherited = inherited_environment().keys() - set(CHOSEN)
     in_the_image = {"PYTHONPATH", "PYTHONUNBUFFERED"}
     native_app = app_environment(site, service).keys() - inherited - in_the_image
-    assert app.keys() == native_app | {"M2N_LOG_LEVEL"}
+    assert app.keys() == native_app | set(CHOSEN)
     by_the_network = {"M2N_NAME_RESOLUTION_FILE", "DAPR_HOST_IP"}
-    assert sidecar.keys() == sidecar_environment(site, service).keys() - inherited - by_the_network - {"M2N_LOG_LEVEL"}
+    assert sidecar.keys() == sidecar_environment(site, service).keys() - inherited - by_the_network - set(CHOSEN)
     assert app["M2N_MONGO_DATABASE"] == sidecar["M2N_MONGO_DATABASE"] == MONGO_DATABASE
     assert app["M2N_MONGO_URL"] == sidecar["M2N_MONGO_URL"]
     assert (app["M2N_SQS_QUEUE"], app["AWS_REGION"]) == (SQS_QUEUE, REGION)
