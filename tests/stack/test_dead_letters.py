@@ -18,9 +18,11 @@ from typer.testing import CliRunner
 from m2n.cli import app as m2n
 from m2n.clock import now
 from m2n.dead_letter_spool import Spool
+from m2n.deadletters import DeadLetters, failed_webhook
 from m2n.keys import group_id
 from m2n.message import Identity
 from m2n.queue import dead_letter_queue
+from m2n.settings import Settings
 from tests.stack.tenant_documents import tenant_document, unused_id
 from tests.stack.world import Customer, World, eventually
 from tests.unit.builders import inbound, reply
@@ -247,6 +249,25 @@ async def test_what_is_no_event_at_all_is_kept_for_the_installation(world: World
     letter = await eventually(look)
     assert (letter["origin"], letter["tenant"], letter["reason"]) == ("router", "", "unreadable: JSONDecodeError")
     assert await redriven_at_once(world, letter, 1) == [409]
+
+
+async def test_a_part_of_a_webhook_that_still_cannot_be_read_stays_a_letter(world: World) -> None:
+    line = await world.make_tenant()
+    body = orjson.dumps({"messages": [secrets.token_hex(8)]})
+    spoiled = failed_webhook("whatsapp_twilio", line.connection, line.tenant, body, "unreadable: messages.0", now())
+    values = {
+        "APP_API_TOKEN": "x" * 16,
+        "M2N_MONGO_URL": world.stack.mongo_url,
+        "M2N_MONGO_DATABASE": world.stack.mongo_database,
+    }
+    opened = DeadLetters(Settings.model_validate(values))
+    assert await opened.keep(spoiled)
+    await opened.close()
+    letter = await kept_letter(world, line.tenant, source="webhook", topic=f"whatsapp_twilio/{line.connection}")
+    assert await redriven_at_once(world, letter, 1) == [409]
+    said = [each["what"] for each in (await shown(world, letter))["history"]]
+    assert "webhooks refuses it" in said[-1]
+    assert [each["state"] for each in await letters(world, line.tenant)] == ["kept"]
 
 
 async def test_while_mongodb_is_away_a_letter_lies_on_disk_and_outlives_its_service(world: World) -> None:
