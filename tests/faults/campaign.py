@@ -19,6 +19,7 @@ import httpx
 import typer
 from pymongo import AsyncMongoClient
 
+from deploy.local.problem import Problem
 from tests.faults.checker import check
 from tests.faults.load import Load
 from tests.faults.plan import Plan
@@ -56,7 +57,8 @@ class Campaign:
         self.rows: list[Row] = []
         self._alone = asyncio.Event()
 
-    async def play(self, scenarios: Sequence[Scenario]) -> list[Row]:
+    async def play(self, scenarios: Sequence[Scenario]) -> None:
+        """Fills ``rows``. Raises an ExceptionGroup with Problem when the stage cannot be brought back."""
         async with (
             AsyncMongoClient[dict[str, Any]](self.site.mongo_url, tz_aware=True) as mongo,
             httpx.AsyncClient(base_url=self.site.addresses["simulator"], timeout=60, trust_env=False) as simulator,
@@ -71,7 +73,6 @@ class Campaign:
                     for scenario in (each for each in scenarios if each.place == "in turn"):
                         await self._play(scenario)
                 self._alone.set()
-        return self.rows
 
     async def _play(self, scenario: Scenario) -> None:
         chance = random.Random(f"{self.seed}/{scenario.name}")
@@ -141,10 +142,19 @@ def chosen(only: Sequence[str], short: bool) -> list[Scenario]:
 
 
 def run_campaign(scenarios: Sequence[Scenario], seed: int, folder: Path, say: Say, timed: bool = True) -> list[Row]:
-    """Start the stage, play the scenarios one after the other, stop the stage."""
+    """Start the stage, play the scenarios one after the other, stop the stage.
+
+    When the stage cannot be brought back after a fault, the rows that were played until then.
+    """
     with open_stage(folder / "stage") as stage:
         say(f"The stack is up. Seed {seed}, {len(scenarios)} scenarios. Records in {folder}")
-        return asyncio.run(Campaign(stage, folder / "records", seed, say, timed).play(scenarios))
+        campaign = Campaign(stage, folder / "records", seed, say, timed)
+        try:
+            asyncio.run(campaign.play(scenarios))
+        except* Problem as lost:
+            for problem in lost.exceptions:
+                say(f"The stack could not be brought back: {problem}")
+        return campaign.rows
 
 
 def main(
@@ -169,8 +179,8 @@ def main(
     if json_:
         json_.write_text(json.dumps({"seed": seed, "rows": [asdict(row) for row in rows]}, indent=1))
     print(f"Seed {seed}; records in {folder}")
-    print(last_line(rows))
-    raise typer.Exit(0 if all(row.passed for row in rows) else 1)
+    print(last_line(rows, len(scenarios)))
+    raise typer.Exit(0 if sum(row.passed for row in rows) == len(scenarios) else 1)
 
 
 if __name__ == "__main__":

@@ -126,9 +126,10 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([head, "-" * len(head), *(row.line() for row in rows), "-" * len(head), _aligned(total)])
 
 
-def last_line(rows: Sequence[Row]) -> str:
+def last_line(rows: Sequence[Row], planned: int) -> str:
+    """What was planned and not played has failed, too."""
     passed = sum(row.passed for row in rows)
-    return f"{passed} passed, {len(rows) - passed} failed"
+    return f"{passed} passed, {planned - passed} failed"
 
 
 def _aligned(cells: Sequence[object]) -> str:
