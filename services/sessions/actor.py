@@ -349,9 +349,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         After a failure to publish the reminder is the only one who knows, so it is waited for; else the topics
         hold the work too, and registering may go on beside the reply.
         """
-        assert self._lane is not None
         now = clock.now()
-        due = now + AGAIN_SOON if soon else domain.next_due(self._lane, tenant, now)
+        due = now + AGAIN_SOON if soon else self._next_due(tenant, now)
         if due is None or (self._armed_for is not None and now - OVERDUE < self._armed_for <= due):
             return
         self._armed_for = due
@@ -359,6 +358,13 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             await self._register_soon(due - now)
         elif self._arming is None or self._arming.done():
             self._arming = asyncio.create_task(self._register_in_the_end())
+
+    def _next_due(self, tenant: Tenant, now: datetime) -> datetime | None:
+        """When the lane has to look at itself again, also for the batch that is out and may be lost."""
+        assert self._lane is not None
+        due, out = domain.next_due(self._lane, tenant, now), self._published
+        again = out.batch_at + REPUBLISH_AFTER if out.batch and out.batch_at else None
+        return min((moment for moment in (due, again) if moment), default=None)
 
     async def _register_soon(self, wait: timedelta) -> None:
         try:

@@ -24,7 +24,7 @@ from services.sessions.actor import LANE_KEY, SessionActor, TooSlow
 from services.sessions.lane import Lane, Session
 from services.sessions.lane_store import SaveLost
 from services.sessions.ports import Ports
-from tests.unit.builders import NOON, inbound, reply, tenant
+from tests.unit.builders import NOON, inbound, later, reply, tenant
 from tests.unit.memory_recordings import MemoryRecordings
 
 LANE = "acme:P1"
@@ -431,6 +431,23 @@ async def test_a_reminder_comes_again_until_nothing_is_due(host: Host, monkeypat
     await host.tick()
     assert host.stored().session is None
     assert host.sidecar.ended_reminders == 1
+
+
+async def test_a_batch_that_nobody_reports_is_looked_at_when_it_is_to_go_out_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reminder that was set for the turn fires before that."""
+    await host.accept()
+    await asyncio.sleep(0)
+    monkeypatch.setattr("m2n.clock.now", lambda: later(1))
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    monkeypatch.setattr("m2n.clock.now", lambda: later(10))
+    await host.tick()
+    await asyncio.sleep(0)
+    assert (waits(host), host.topics.batches()) == (["10000ms", "1000ms"], [["answer"]])
+    monkeypatch.setattr("m2n.clock.now", lambda: later(11))
+    await host.tick()
+    assert host.topics.batches() == [["answer"], ["answer"]]
 
 
 async def test_after_a_stay_elsewhere_the_reminder_is_set_again(host: Host) -> None:
