@@ -33,7 +33,6 @@ HELD_P99_MS = 1000.0
 IDLE_S = 10.0
 STAND_IN = ("simulator",)
 """The vendor's stand-in is no part of the fleet."""
-OWN, SIDECARS, STORES = "services", "sidecars", "stores and control plane"
 
 
 def main(

@@ -1,6 +1,6 @@
 """What the processes of a stack use: CPU time and memory, by part."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,10 +26,6 @@ class CpuSeconds:
 def memory_mb(stack: Stack) -> dict[str, float]:
     """Memory of each part in MiB; pages that several share are divided among them."""
     return {name: used / 2**20 for name, used in stack.memory().items()}
-
-
-def summed(parts: Mapping[str, float], names: Iterable[str]) -> float:
-    return sum(parts.get(name, 0.0) for name in names)
 
 
 def _used(process: psutil.Process) -> float:

@@ -123,15 +123,10 @@ class Load:
         """
         planned_ns = planned_ns or time.time_ns()
         async with self._turn[customer.label]:
-            self._posted[customer.label] += 1
-            serial, sid = self._posted[customer.label], f"SM{secrets.token_hex(16)}"
-            text = f"{customer.line.tenant} {customer.label} {serial} {words}".rstrip(" ")
+            serial, sid, text = self._next(customer, words)
             webhook = customer.webhook(sid, text)
             posts = await asyncio.gather(*(self._vendor.deliver(webhook) for _ in range(copies)))
-            record = self._record(customer, serial, sid, text, planned_ns, posts)
-            self._journal.write(record)
-            self._count(record)
-            return record
+            return self._note(self._record(customer, serial, sid, text, planned_ns, posts))
 
     async def repeats(self, customer: Customer, record: dict[str, Any]) -> Posted:
         """The vendor sends a message again, with the same id."""
@@ -146,20 +141,21 @@ class Load:
 
         A customer may be there several times. Nobody of them may write otherwise meanwhile.
         """
-        planned_ns, said = time.time_ns(), []
-        for customer in customers:
-            self._posted[customer.label] += 1
-            serial, sid = self._posted[customer.label], f"SM{secrets.token_hex(16)}"
-            said.append((customer, serial, sid, f"{customer.line.tenant} {customer.label} {serial}"))
+        planned_ns, said = time.time_ns(), [(customer, *self._next(customer)) for customer in customers]
         entries: list[Mapping[str, Any]] = [customer.entry(sid, text) for customer, _, sid, text in said]
         entries.insert(len(entries) // 2, spoiled)
         line = customers[0].line
         posted = await self._vendor.deliver(batch(line.path, entries, line.token))
         for customer, serial, sid, text in said:
-            record = self._record(customer, serial, sid, text, planned_ns, [posted])
-            self._journal.write(record)
-            self._count(record)
+            self._note(self._record(customer, serial, sid, text, planned_ns, [posted]))
         return posted
+
+    def _next(self, customer: Customer, words: str = "") -> tuple[int, str, str]:
+        """Number, vendor's id and text of the customer's next message."""
+        self._posted[customer.label] += 1
+        serial = self._posted[customer.label]
+        text = f"{customer.line.tenant} {customer.label} {serial} {words}".rstrip(" ")
+        return serial, f"SM{secrets.token_hex(16)}", text
 
     def _record(
         self, customer: Customer, serial: int, sid: str, text: str, planned_ns: int, posts: Sequence[Posted]
@@ -184,12 +180,14 @@ class Load:
             "statuses": [status for post in posts for status in post.statuses],
         }
 
-    def _count(self, record: dict[str, Any]) -> None:
+    def _note(self, record: dict[str, Any]) -> dict[str, Any]:
+        self._journal.write(record)
         what: str = record["what"]
         setattr(self, what, getattr(self, what) + 1)
         serial = (record["tenant"], record["label"], record["serial"])
         if what == "accepted" and serial not in self._seen:
             self._unanswered[serial] = record
+        return record
 
     # -- waiting -----------------------------------------------------------------------------------------------
 

@@ -44,6 +44,11 @@ class Run:
         wanted = self.planned * min(0.98, share + self.random.uniform(-0.03, 0.03))
         await self.until(lambda: self.load.accepted >= wanted or self.finished)
 
+    async def all_sent(self) -> None:
+        """Wait until the load is finished."""
+        await self.at(1)
+        await self.until(lambda: self.finished)
+
     @property
     def finished(self) -> bool:
         """Every planned message was accepted, given up or refused."""

@@ -25,18 +25,18 @@ def services_with_echo(services: Iterable[Service] = SERVICES) -> tuple[Service,
     return (*known, ECHO_SERVICE)
 
 
-def components_with_echo(folder: Path) -> Path:
-    """A copy of Dapr's components in ``folder``, with the echo engine's sidecar in their scopes."""
+def components_with(folder: Path, app_ids: Iterable[str]) -> Path:
+    """A copy of Dapr's components in ``folder``, with the sidecars of these apps in their scopes, too."""
     shutil.copytree(COMPONENTS, folder, dirs_exist_ok=True)
     for name in SCOPED:
         path = folder / f"{name}.yaml"
         document = yaml.safe_load(path.read_text())
-        document["scopes"].append(ECHO_SERVICE.app_id)
+        document["scopes"] += app_ids
         path.write_text(yaml.safe_dump(document))
     return folder
 
 
 def stack_with_echo(folder: Path, services: Iterable[Service] = SERVICES, **options: Any) -> Stack:
     """A stack on free ports below ``folder``, not started yet; ``options`` are those of Stack."""
-    components = components_with_echo(folder / "components")
+    components = components_with(folder / "components", [ECHO_SERVICE.app_id])
     return Stack(folder / "stack", services=services_with_echo(services), components=components, **options)

@@ -17,8 +17,7 @@ PLAN = {"channel": CHANNEL, "tenants": 1}
 
 async def one_of_a_hundred_is_spoiled(stage: Stage, run: Run) -> None:
     """One webhook with messages of many customers and one that nobody can read, three times, behind the others."""
-    await run.at(1)
-    await run.until(lambda: run.finished)
+    await run.all_sent()
     for number in range(3):
         writers = run.random.sample(run.load.customers, WRITERS)
         customers = [*writers, *run.random.choices(writers, k=TOGETHER - WRITERS)]
@@ -39,8 +38,7 @@ async def spoiled_ones_are_kept(stage: Stage, run: Run) -> None:
 
 async def signatures_are_old_or_early(stage: Stage, run: Run) -> None:
     """The same messages again with a signature of ten minutes ago, of ten minutes ahead, and of now."""
-    await run.at(1)
-    await run.until(lambda: run.finished)
+    await run.all_sent()
     records = {record["label"]: record for record in run.accepted_records()}
     for customer in run.load.customers:
         record, line = records[customer.label], customer.line

@@ -112,8 +112,7 @@ async def no_session_ended(stage: Stage, run: Run) -> None:
 
 async def reminders_come_late(stage: Stage, run: Run) -> None:
     """Sessions are to end while no process is there that could end them."""
-    await run.at(1)
-    await run.until(lambda: run.finished)
+    await run.all_sent()
     await run.load.drained(60)
     await stage.stop("sessions")
     await run.pause(60)

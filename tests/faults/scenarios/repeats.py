@@ -22,16 +22,14 @@ async def fifty_at_once(stage: Stage, run: Run) -> None:
 
 async def again_after_minutes(stage: Stage, run: Run) -> None:
     """Every customer's last message comes again when the queue has forgotten it, then a new one."""
-    await run.at(1)
-    await run.until(lambda: run.finished)
+    await run.all_sent()
     await asyncio.sleep(FORGOTTEN_BY_SQS_S)
     await _repeat_all(run)
 
 
 async def again_after_a_day(stage: Stage, run: Run) -> None:
     """As after minutes, but the installation's time is 25 hours ahead meanwhile."""
-    await run.at(1)
-    await run.until(lambda: run.finished)
+    await run.all_sent()
     sent_s = time.monotonic()
     await run.alone.wait()
     for service in CLOCKS:
