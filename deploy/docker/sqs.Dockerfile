@@ -3,7 +3,7 @@
 FROM python:3.11-slim-bookworm
 COPY deploy/requirements/sqs.txt /opt/m2n/sqs.txt
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r /opt/m2n/sqs.txt
-COPY deploy/docker/healthy.py /opt/m2n/healthy.py
+COPY deploy/docker/healthy.py deploy/sqs/server.py /opt/m2n/
 RUN useradd --system --uid 10001 --no-create-home m2n && install -d -o m2n -g m2n /data
 ENV APP_PORT=4566 \
     BIND_HOST=0.0.0.0 \
@@ -17,4 +17,4 @@ ENV APP_PORT=4566 \
     PYTHONUNBUFFERED=1
 USER m2n
 WORKDIR /data
-CMD ["python", "-m", "ministack"]
+CMD ["python", "/opt/m2n/server.py"]

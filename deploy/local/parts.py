@@ -179,7 +179,7 @@ def _sqs(site: Site) -> Part:
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
     }
-    command = (str(site.programs.sqs_python), "-m", "ministack")
+    command = (str(site.programs.sqs_python), str(ROOT / "deploy" / "sqs" / "server.py"))
     healthy = partial(http_answers, site.url("sqs") + "/_ministack/health")
     return Part("sqs", Stage.STORES, command, environment, healthy)
 
