@@ -5,6 +5,7 @@ One document a message, made by whoever comes first: the transcript's line, the 
 
 from typing import Any
 
+from m2n.bulk_writes import BulkWriter, Write
 from m2n.database import Database
 from m2n.events import SendResult
 from m2n.message import Receipt, ReceiptStatus
@@ -17,6 +18,7 @@ class MessageStatuses:
 
     def __init__(self, database: Database) -> None:
         self._messages = database["messages"]
+        self._writer = BulkWriter(self._messages)
 
     async def settle(self, tenant: str, result: SendResult) -> None:
         """Record what became of a message of ours, beneath any receipt that came already."""
@@ -43,4 +45,4 @@ class MessageStatuses:
         values["tenant"] = {"$literal": tenant}
         values["status"] = {"$cond": [higher, status, "$status"]}
         values["rank"] = {"$cond": [higher, rank, "$rank"]}
-        await self._messages.update_one({"_id": f"{tenant}:{message_id}"}, [{"$set": values}], upsert=True)
+        await self._writer.write([Write(f"{tenant}:{message_id}", [{"$set": values}])])

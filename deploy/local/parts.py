@@ -143,8 +143,8 @@ def _redis(site: Site) -> Part:
 _MONGOD_PARAMETERS = (
     # A lone primary has nobody to hand over to, so it need not wait for that when it stops.
     "--setParameter=shutdownTimeoutMillisForSignaledShutdown=100",
-    # A sidecar that dies in the middle of a save leaves its transaction open; until MongoDB ends it, the lane cannot be
-    # saved: 60 to 90 s if nothing else is said.
+    # A process that dies in the middle of a transaction (`tenants` has some) leaves it open; until MongoDB ends it, its
+    # documents cannot be written: 60 to 90 s if nothing else is said.
     "--setParameter=transactionLifetimeLimitSeconds=5",
 )
 

@@ -6,7 +6,6 @@ when nobody repeats, the lane's reminder does.
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -20,18 +19,17 @@ from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import DeliveryReport, DeskNoted, Reply
 from m2n.lanes import LaneAnswer
-from m2n.message import Inbound, Model
-from m2n.serialization import from_json, from_state, to_json, to_state
+from m2n.message import Inbound
+from m2n.serialization import from_json, to_json
 from m2n.telemetry import log, where
 from m2n.tenant import Tenant, TenantSnapshot
 from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain, recording
-from services.sessions.lane import Lane
-from services.sessions.lane_store import LaneStore, SaveLost
+from services.sessions.lane import APPLIED_FOR, Lane
+from services.sessions.lane_store import LaneMoved
 from services.sessions.ports import Ports, Published, next_batch
 from services.sessions.turns import lock_of
 
-LANE_KEY = "lane"
 REMINDER = "due"
 REPUBLISH_AFTER = timedelta(seconds=10)
 AGAIN_SOON = timedelta(seconds=2)
@@ -41,21 +39,9 @@ FIRES_AGAIN = timedelta(seconds=10)
 tries within three seconds, and over HTTP the runtime (1.18) takes no other policy: the next tick is the remedy."""
 OVERDUE = FIRES_AGAIN * 1.5
 """A reminder that is late by so much is set anew at the next opportunity."""
-BELIEVED_S = 0.5
-"""So long what is in memory counts after it was read from the store or saved there. A lane that is taken away (its host
-was thought dead: slow, suspended, behind a new sidecar) does not come back sooner than a health probe later, which is
-a second; Dapr does not tell an app that it thinks dead."""
-STEP_WITHIN_S = 1.0
-"""Between reading and saving; a step that takes longer saves nothing and is done again."""
 SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
 M = TypeVar("M", bound=BaseModel)
-
-
-class Bucket(Model):
-    """A full set of applied ids."""
-
-    ids: tuple[str, ...]
 
 
 class SessionActorInterface(ActorInterface):
@@ -78,11 +64,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     def __init__(self, ctx: Any, actor_id: Any) -> None:
         super().__init__(ctx, actor_id)
-        self._store = LaneStore(ctx, actor_id.id)
         self._tenant_id, _, self._profile_id = actor_id.id.partition(":")
         self._lane: Lane | None = None
-        self._stored: str | None = None
-        self._verified_at = -math.inf
+        self._version = 0
         self._saved_steps = 0
         self._snapshot: TenantSnapshot | None = None
         self._seen: frozenset[str] = frozenset()
@@ -138,6 +122,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._check_tenant(reply.tenant)
         step = await self._step()
         outcome = step.reply(reply, self._seen)
+        if outcome.result is domain.Result.REFUSED:
+            await self._look_whether_it_moved()
         self._record(step, reply, outcome)
         if outcome.result is domain.Result.REFUSED:
             log().info(
@@ -199,7 +185,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     async def _guarded(self, work: Callable[[], Awaitable[LaneAnswer]]) -> bytes:
         """Nothing half-made survives a failure: all that was in memory goes, the store is right."""
         try:
-            return to_json(await work())
+            return to_json(await self._on_the_newest(work))
         except BaseException as failed:
             self._forget()
             if isinstance(failed, Unreadable | ForeignTenant):
@@ -211,25 +197,28 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             log().warning("actor call not possible now", lane=self.id.id, error=type(failed).__name__, why=_why(failed))
             raise
 
+    async def _on_the_newest(self, work: Callable[[], Awaitable[LaneAnswer]]) -> LaneAnswer:
+        """What is in memory is believed until a save shows that the lane was elsewhere meanwhile; then it is done
+        again on what is stored. A reminder that was set from here may have fired there."""
+        try:
+            return await work()
+        except LaneMoved:
+            self._forget()
+            self._armed_for = None
+            return await work()
+
     def _forget(self) -> None:
-        self._lane, self._seen, self._published, self._verified_at = None, frozenset(), Published(), -math.inf
+        self._lane, self._seen, self._published, self._version = None, frozenset(), Published(), 0
 
     async def _step(self) -> domain.Step:
-        if clock.monotonic() - self._verified_at > BELIEVED_S:
-            await self._verify()
-        assert self._lane is not None
+        lane = self._lane or await self._load()
         snapshot = self._snapshot = await self.directory.tenant(self._tenant_id)
-        return domain.Step(self._lane, snapshot.tenant, clock.now())
+        return domain.Step(lane, snapshot.tenant, clock.now())
 
-    async def _verify(self) -> None:
-        """Look whether the store still has what is in memory; if not, another process had the lane meanwhile."""
-        began = clock.monotonic()
-        text = await self._store.read(LANE_KEY)
-        if self._lane is None or text != self._stored:
-            self._forget()
-            await self._load(text)
-            self._armed_for = None
-        self._verified_at = began
+    async def _look_whether_it_moved(self) -> None:
+        """Before an answer is refused for good; nothing is saved, so no save would show it. Raises LaneMoved."""
+        if not await self.ports.lanes.is_newest(self.id.id, self._version):
+            raise LaneMoved(self.id.id)
 
     def _record(self, step: domain.Step, event: recording.Event | None, outcome: domain.StepOutcome) -> None:
         """A step's record is saved with its effect; one without effect is kept in mind and goes with the next save."""
@@ -242,15 +231,13 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         elif made:
             self._lane = recording.recorded(lane, made)
 
-    async def _load(self, text: str | None) -> None:
-        lane = from_state(Lane, text) if text else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
-        buckets = await asyncio.gather(*(self._load_bucket(number) for number, _ in lane.applied.buckets))
-        self._seen = frozenset(key for ids in buckets for key in ids)
-        self._lane, self._stored, self._saved_steps = lane, text, lane.steps
-
-    async def _load_bucket(self, number: int) -> tuple[str, ...]:
-        text = await self._store.read(_bucket_key(number))
-        return from_state(Bucket, text).ids if text else ()
+    async def _load(self) -> Lane:
+        stored = await self.ports.lanes.load(self.id.id)
+        lane = from_json(Lane, stored.text) if stored else Lane(tenant=self._tenant_id, profile_id=self._profile_id)
+        sets = [name for name, _ in lane.applied.buckets]
+        self._seen = await self.ports.lanes.applied(self.id.id, sets) if sets else frozenset()
+        self._lane, self._version, self._saved_steps = lane, stored.version if stored else 0, lane.steps
+        return lane
 
     async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
         if outcome.result is domain.Result.APPLIED:
@@ -259,17 +246,15 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         await self._publish(step.tenant)
 
     async def _save(self, lane: Lane, now: datetime) -> None:
+        """A full set of applied ids goes first: after a crash in between it is there and not used, or made again."""
         full = domain.roll_over(lane, now)
-        others = {_bucket_key(full[0]): to_state(Bucket(ids=full[1]))} if full else {}
-        removed = [_bucket_key(number) for number in domain.prune(lane, now)]
-        text = to_state(lane)
+        domain.prune(lane, now)
+        if full:
+            await self.ports.lanes.keep_applied(self.id.id, *full, now + APPLIED_FOR)
         crash_point("sessions.before-save")
-        began = clock.monotonic()
-        if began - self._verified_at > STEP_WITHIN_S:
-            raise TooSlow
-        await self._store.save(LANE_KEY, text, others, removed)
+        await self.ports.lanes.save(self.id.id, self._version, lane.model_dump_json(exclude_none=True))
         crash_point("sessions.after-save")
-        self._lane, self._stored, self._saved_steps, self._verified_at = lane, text, lane.steps, began
+        self._lane, self._version, self._saved_steps = lane, self._version + 1, lane.steps
         if full:
             self._seen |= frozenset(full[1])
 
@@ -402,11 +387,7 @@ class ForeignTenant(Exception):
     """A message of one tenant came to a lane of another."""
 
 
-class TooSlow(Exception):
-    """The process stood still or was starved in the middle of a step: the lane may live elsewhere by now."""
-
-
-_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, SaveLost, TooSlow)
+_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, LaneMoved)
 """Failures of the surroundings: the caller is to try again."""
 
 
@@ -421,10 +402,6 @@ def _parsed(kind: type[M], body: bytes) -> M:
 def _why(failed: BaseException) -> str:
     """Own exceptions name the sidecar call that failed; others could quote data."""
     return str(failed) if isinstance(failed, DaprUnavailable | NotTaken) else ""
-
-
-def _bucket_key(number: int) -> str:
-    return f"applied-{number}"
 
 
 def _answer(outcome: domain.StepOutcome) -> LaneAnswer:

@@ -1,5 +1,6 @@
 """The sessions service: hosts the session actors and brings them what the topics say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from m2n.serialization import JsonSerializer
 from m2n.service import Service
 from m2n.store_clock import database_time
 from services.sessions.actor import SessionActor
+from services.sessions.lane_store import LaneStore
 from services.sessions.ports import Ports
 from services.sessions.recordings import Recordings
 from services.sessions.transcript import Transcript
@@ -40,9 +42,9 @@ ReceiptEvent = Annotated[DeliveryReport | DeskNoted, Field(discriminator="kind")
 @asynccontextmanager
 async def hosting() -> AsyncIterator[None]:
     client, database = open_database(service.settings)
-    transcript = Transcript(database)
-    await transcript.prepare()
-    SessionActor.ports = Ports(service.dapr, transcript, await _recordings(database))
+    transcript, lanes = Transcript(database), LaneStore(database)
+    await asyncio.gather(transcript.prepare(), lanes.prepare())
+    SessionActor.ports = Ports(service.dapr, lanes, transcript, await _recordings(database))
     SessionActor.directory = service.tenants
     ActorRuntime.set_actor_config(
         ActorRuntimeConfig(

@@ -556,22 +556,20 @@ def _given_up(message: Outbound, now: datetime) -> SendResult:
     return SendResult(message_id=message.id, outcome=Outcome.REFUSED, error=error, at=now)
 
 
-def roll_over(lane: Lane, now: datetime) -> tuple[int, tuple[str, ...]] | None:
-    """Move a full set of applied ids out of the lane into a numbered bucket, which is to be saved with it."""
+def roll_over(lane: Lane, now: datetime) -> tuple[str, tuple[str, ...]] | None:
+    """Move a full set of applied ids out of the lane, to be kept beside it; its name is made of them."""
     recent = lane.applied.recent
     if len(recent) < APPLIED_PER_BUCKET:
         return None
-    number = lane.applied.buckets[-1][0] + 1 if lane.applied.buckets else 1
-    lane.applied.buckets = (*lane.applied.buckets, (number, now))
+    name = digest(*recent)
+    lane.applied.buckets = (*lane.applied.buckets, (name, now))
     lane.applied.recent = ()
-    return number, recent
+    return name, recent
 
 
-def prune(lane: Lane, now: datetime) -> list[int]:
-    """Forget buckets whose newest id is older than any vendor's retry; returns their numbers."""
-    old = [number for number, newest in lane.applied.buckets if now - newest > APPLIED_FOR]
-    lane.applied.buckets = tuple(bucket for bucket in lane.applied.buckets if bucket[0] not in old)
-    return old
+def prune(lane: Lane, now: datetime) -> None:
+    """Forget sets whose newest id is older than any vendor's retry."""
+    lane.applied.buckets = tuple(bucket for bucket in lane.applied.buckets if now - bucket[1] <= APPLIED_FOR)
 
 
 def notice_wait(notice: DeskNotice, told_at: datetime) -> timedelta:

@@ -1,4 +1,4 @@
-"""The lane's state: all that happens to one customer, in order. One small key in the actor's state."""
+"""The lane's state: all that happens to one customer, in order. One small document."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -148,11 +148,11 @@ Entry = Annotated[TranscriptLine | EventEntry, Field(discriminator="kind")]
 
 
 class Applied(State):
-    """Ids that took effect: the newest here, older ones in buckets of their own so that a save stays small."""
+    """Ids that took effect: the newest here, older ones in sets of their own so that a save stays small."""
 
     recent: tuple[str, ...] = ()
-    buckets: tuple[tuple[int, Moment], ...] = ()
-    """Number and time of the newest id of each full bucket."""
+    buckets: tuple[tuple[str, Moment], ...] = ()
+    """Name of each full set, and the time of its newest id."""
 
 
 class Lane(State):

@@ -1,33 +1,68 @@
-"""A lane's keys in the actor's state, read and written past the SDK's cache: what is there counts, not what was."""
+"""Lanes in MongoDB: a save replaces the version that was read, or nothing.
 
-from collections.abc import Iterable, Mapping
+Not Dapr's actor state, for two reasons. Its MongoDB store answers success when a commit failed, and it takes the save
+of a host that Dapr has given up, over what the lane's new host has saved. Here both are refused by one atomic write.
+"""
 
-from dapr.actor.runtime.context import ActorRuntimeContext
-from dapr.actor.runtime.state_change import ActorStateChange, StateChangeKind
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pymongo.errors import DuplicateKeyError
+
+from m2n.database import Database
+
+KEPT_AFTER_USE = timedelta(days=1)
 
 
-class SaveLost(Exception):
-    """The store took a save and does not have it."""
+class LaneMoved(Exception):
+    """Somebody else has saved the lane since it was read: it has, or had, another host."""
+
+
+@dataclass(frozen=True)
+class StoredLane:
+    """``version`` counts the saves; ``text`` is the state in JSON."""
+
+    version: int
+    text: str
 
 
 class LaneStore:
-    """Raises what the actor client raises: DaprUnavailable."""
+    """Collections ``lanes`` and ``lane_applied``. Methods raise PyMongoError."""
 
-    def __init__(self, context: ActorRuntimeContext, lane: str) -> None:
-        self._provider, self._kind, self._lane = context.state_provider, context.actor_type_info.type_name, lane
+    def __init__(self, database: Database) -> None:
+        self._lanes, self._applied = database["lanes"], database["lane_applied"]
 
-    async def read(self, key: str) -> str | None:
-        found, text = await self._provider.try_load_state(self._kind, self._lane, key)
-        return text if found and text else None
+    async def prepare(self) -> None:
+        await self._applied.create_index("expires_at", expireAfterSeconds=0, name="expiry")
 
-    async def save(self, key: str, text: str, others: Mapping[str, str], removed: Iterable[str]) -> None:
-        """Write ``key`` and ``others`` and remove the rest in one transaction, and look whether ``key`` is there.
+    async def load(self, lane: str) -> StoredLane | None:
+        found = await self._lanes.find_one({"_id": lane})
+        return StoredLane(found["version"], found["lane"]) if found else None
 
-        Dapr's MongoDB store drops the error of a commit that failed and answers success. Raises SaveLost.
-        """
-        written = {key: text, **others}
-        changes = [ActorStateChange(name, value, StateChangeKind.update) for name, value in written.items()]
-        changes += [ActorStateChange(name, None, StateChangeKind.remove) for name in removed]
-        await self._provider.save_state(self._kind, self._lane, changes)
-        if await self.read(key) != text:
-            raise SaveLost
+    async def is_newest(self, lane: str, version: int) -> bool:
+        """Whether nobody has saved since; version 0 is before the first save."""
+        found = await self._lanes.find_one({"_id": lane}, {"version": True})
+        return (found["version"] if found else 0) == version
+
+    async def save(self, lane: str, version: int, text: str) -> None:
+        """The version after ``version``; 0 makes the lane. Raises LaneMoved."""
+        read = {"_id": lane, "version": version}
+        try:
+            done = await self._lanes.update_one(
+                read, {"$set": {"version": version + 1, "lane": text}}, upsert=version == 0
+            )
+        except DuplicateKeyError as made_meanwhile:
+            raise LaneMoved(lane) from made_meanwhile
+        if done.matched_count == 0 and done.upserted_id is None:
+            raise LaneMoved(lane)
+
+    async def keep_applied(self, lane: str, name: str, ids: Iterable[str], until: datetime) -> None:
+        """A full set of applied ids. Its name is made of them, so a former host's set never replaces another."""
+        document = {"ids": list(ids), "expires_at": until + KEPT_AFTER_USE}
+        await self._applied.replace_one({"_id": f"{lane}:{name}"}, document, upsert=True)
+
+    async def applied(self, lane: str, names: Iterable[str]) -> frozenset[str]:
+        """All ids of these sets."""
+        found = self._applied.find({"_id": {"$in": [f"{lane}:{name}" for name in names]}})
+        return frozenset([key async for document in found for key in document["ids"]])

@@ -9,6 +9,7 @@ from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, Sessi
 from m2n.message import Outbound
 from m2n.serialization import to_json
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
+from services.sessions.lane_store import LaneStore
 from services.sessions.recordings import Recordings
 from services.sessions.step_record import StepRecord
 from services.sessions.transcript import Transcript
@@ -22,6 +23,7 @@ BATCH_BYTES = 2 * 1024 * 1024
 @dataclass
 class Ports:
     dapr: DaprClient
+    lanes: LaneStore
     transcript: Transcript
     recordings: Recordings | None = None
     """None: steps are not recorded."""

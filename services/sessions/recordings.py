@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic_core import to_json as any_to_json
-from pymongo import ASCENDING, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, UpdateOne
 
 from m2n import clock
-from m2n.database import Database, Document
+from m2n.bulk_writes import BulkWriter, Write
+from m2n.database import Database
 from m2n.tenant import TenantSnapshot
 from services.sessions.recording import TenantUsed, tenant_used
 from services.sessions.replay import Recording
@@ -40,6 +41,7 @@ class Recordings:
 
     def __init__(self, database: Database, keep: timedelta) -> None:
         self._steps, self._tenants = database["session_steps"], database["session_step_tenants"]
+        self._writer = BulkWriter(self._steps)
         self._keep = keep
         self._latest: dict[str, tuple[TenantSnapshot, TenantUsed]] = {}
         self._unwritten: dict[str, str] = {}
@@ -70,17 +72,9 @@ class Recordings:
         now = clock.now()
         due = {record.tenant_digest for record in records if self._due(record.tenant_digest, now)}
         if due:
-            await asyncio.gather(self._write_steps(documents), self._write_tenants(tenant, due, now))
+            await asyncio.gather(self._writer.write(documents), self._write_tenants(tenant, due, now))
         else:
-            await self._write_steps(documents)
-
-    async def _write_steps(self, documents: list[Document]) -> None:
-        """Mostly it is one, which costs half of a bulk write of one."""
-        if len(documents) == 1:
-            await self._steps.replace_one({"_id": documents[0]["_id"]}, documents[0], upsert=True)
-        else:
-            replacements = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
-            await self._steps.bulk_write(replacements, ordered=False)
+            await self._writer.write(documents)
 
     async def _write_tenants(self, tenant: str, due: set[str], now: datetime) -> None:
         expires_at = now + self._keep + 2 * TENANT_AGAIN
@@ -135,6 +129,7 @@ class Recordings:
         return {entry["_id"].rpartition(":")[2]: entry["document"] for entry in found if "document" in entry}
 
 
-def _document(tenant: str, profile_id: str, record: StepRecord, keep: timedelta) -> Document:
-    names = {"_id": f"{tenant}:{profile_id}:{record.step}", "tenant": tenant, "profile_id": profile_id}
-    return names | record.model_dump(mode="json", exclude_none=True) | {"expires_at": record.at + keep}
+def _document(tenant: str, profile_id: str, record: StepRecord, keep: timedelta) -> Write:
+    names = {"tenant": tenant, "profile_id": profile_id}
+    document = names | record.model_dump(mode="json", exclude_none=True) | {"expires_at": record.at + keep}
+    return Write(f"{tenant}:{profile_id}:{record.step}", document, replaces=True)

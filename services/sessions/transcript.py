@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, UpdateOne
-from pymongo.asynchronous.collection import AsyncCollection
+from pymongo import ASCENDING
 
+from m2n.bulk_writes import BulkWriter, Write
 from m2n.database import Database
 from m2n.events import SessionEvent
 from m2n.message import Author
@@ -20,6 +20,7 @@ class Transcript(MessageStatuses):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._events = database["session_events"]
+        self._event_writer = BulkWriter(self._events)
 
     async def prepare(self) -> None:
         by_session = [("tenant", ASCENDING), ("session_id", ASCENDING), ("seq", ASCENDING)]
@@ -31,11 +32,11 @@ class Transcript(MessageStatuses):
 
     async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
         """Insert what is not there yet; a delivery result that came earlier is kept."""
-        await _write_all(self._messages, [_insert(tenant, profile_id, entry) for entry in lines])
+        await self._writer.write([_insert(tenant, profile_id, entry) for entry in lines])
 
     async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
         """Keep a session's events, each once."""
-        await _write_all(self._events, [_event(tenant, event) for event in events])
+        await self._event_writer.write([_event(tenant, event) for event in events])
 
     async def of_session(self, tenant: str, session_id: str, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
         where = {"tenant": tenant, "session_id": session_id, "seq": {"$gt": after}}
@@ -46,20 +47,7 @@ class Transcript(MessageStatuses):
         return await self._messages.find(where, {"_id": 0}).sort("at", ASCENDING).limit(limit).to_list()
 
 
-Upsert = tuple[dict[str, str], dict[str, Any]]
-"""The document's key, and the change to it."""
-
-
-async def _write_all(collection: AsyncCollection[Any], upserts: Sequence[Upsert]) -> None:
-    """Mostly it is one, which costs half of a bulk write of one."""
-    if len(upserts) == 1:
-        key, change = upserts[0]
-        await collection.update_one(key, change, upsert=True)
-    elif upserts:
-        await collection.bulk_write([UpdateOne(key, change, upsert=True) for key, change in upserts], ordered=False)
-
-
-def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Upsert:
+def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Write:
     line = entry.line
     document = {
         "tenant": tenant,
@@ -80,8 +68,8 @@ def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Upsert:
     }
     if line.author is Author.CUSTOMER:
         document["vendor_message_id"] = entry.vendor_message_id
-    return {"_id": f"{tenant}:{entry.session_id}.{line.seq}"}, {"$set": document}
+    return Write(f"{tenant}:{entry.session_id}.{line.seq}", {"$set": document})
 
 
-def _event(tenant: str, event: SessionEvent) -> Upsert:
-    return {"_id": f"{tenant}:{event.id}"}, {"$setOnInsert": event.model_dump(exclude={"id"})}
+def _event(tenant: str, event: SessionEvent) -> Write:
+    return Write(f"{tenant}:{event.id}", {"$setOnInsert": event.model_dump(exclude={"id"})})

@@ -10,7 +10,7 @@ from m2n.events import Action, DeliveryReport, DeskNoted, HandoverReason, Outcom
 from m2n.lanes import LaneAnswer
 from m2n.message import Author, Content, VendorError
 from m2n.serialization import from_json, to_json
-from services.sessions.actor import LANE_KEY, SessionActor
+from services.sessions.actor import SessionActor
 from services.sessions.lane import Lane
 from services.sessions.replay import Recording
 from tests.unit.builders import NOON, inbound, reply
@@ -32,7 +32,7 @@ class Recorder:
     def lane(self) -> Lane:
         """What the actor holds, or what is stored when it holds nothing."""
         held = self.host.actor._lane
-        if held is None and LANE_KEY not in self.host.sidecar.state:
+        if held is None and not self.host.lanes.stored:
             return Lane(tenant="acme", profile_id="P1")
         return held or self.host.stored()
 

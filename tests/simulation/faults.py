@@ -11,8 +11,6 @@ class Fault(StrEnum):
     FAIL_AFTER = "failure after"
     SLOW_BEFORE = "slow before"
     SLOW_AFTER = "slow after"
-    LOST = "lost"
-    """The store answers success and has nothing (a MongoDB commit that failed, as Dapr reports it)."""
 
 
 CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
@@ -60,8 +58,6 @@ class Faults:
         if self._random.random() >= (self.port_rate if port == self.port else self.rate):
             return None
         fault = self._random.choice(self.kinds)
-        if fault is Fault.LOST and port != "save":
-            return None
         self.left -= 1
         return fault
 

@@ -1,8 +1,8 @@
-"""Where lanes live: placement, the actors' state store, the reminders' scheduler, and hosts that run SessionActor."""
+"""Where lanes live: placement, the lanes' store, the reminders' scheduler, and hosts that run SessionActor."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,10 +18,11 @@ from pymongo.errors import AutoReconnect
 from m2n.dapr import DaprUnavailable
 from m2n.events import DeliveryReport, DeskNoted, Reply, SendResult, SessionEvent
 from m2n.lanes import told_lane
-from m2n.serialization import JsonSerializer, from_state
+from m2n.serialization import JsonSerializer, from_json
 from m2n.tenant import Tenant, TenantSnapshot
-from services.sessions.actor import LANE_KEY, SessionActor, SessionActorInterface
+from services.sessions.actor import SessionActor, SessionActorInterface
 from services.sessions.lane import Lane, TranscriptLine
+from services.sessions.lane_store import LaneStore
 from services.sessions.ports import Ports
 from services.sessions.recording import TenantUsed, tenant_used
 from services.sessions.step_record import StepRecord
@@ -30,6 +31,7 @@ from tests.simulation.processes import Process, Service
 from tests.simulation.sidecar import PlainState, Sidecar
 from tests.simulation.topics import Topics
 from tests.simulation.world import World
+from tests.unit.memory_lanes import Documents, lane_store
 
 CALLER_WAITS_S = 15.0
 """DaprClient's time-out."""
@@ -41,29 +43,32 @@ REMINDER_TRIES = 3
 MOST_REMINDERS = 3000
 
 
-class ActorStore:
-    """The lanes' state in MongoDB: each save is one transaction."""
+class Lanes:
+    """The lanes' collections in MongoDB, which every host reaches by itself, with or without its sidecar."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._values: dict[str, dict[str, Any]] = {}
+        self._lanes: Documents = {}
+        self._applied: Documents = {}
 
-    def get(self, lane: str, name: str) -> bytes:
-        values = self._values.get(lane, {})
-        return orjson.dumps(values[name]) if name in values else b""
+    def of(self, process: Process) -> LaneStore:
+        async def through(request: str, effect: Callable[[], Any], document: str) -> Any:
+            return await process.call(
+                request, partial(self._noted, effect, document), document, AutoReconnect, sidecar=False
+            )
 
-    def save(self, lane: str, data: bytes) -> None:
-        values = self._values.setdefault(lane, {})
-        for change in orjson.loads(data):
-            request = change["request"]
-            if change["operation"] == "delete":
-                values.pop(request["key"], None)
-            else:
-                values[request["key"]] = request["value"]
-        self._ledger.saved(from_state(Lane, values[LANE_KEY]))
+        return lane_store(self._lanes, self._applied, through)
 
-    def lanes(self) -> list[Lane]:
-        return [from_state(Lane, values[LANE_KEY]) for values in self._values.values()]
+    def _noted(self, effect: Callable[[], Any], document: str) -> Any:
+        before = self._lanes.get(document)
+        done = effect()
+        after = self._lanes.get(document)
+        if after is not None and after is not before:
+            self._ledger.saved(from_json(Lane, after["lane"]))
+        return done
+
+    def all(self) -> list[Lane]:
+        return [from_json(Lane, document["lane"]) for document in self._lanes.values()]
 
 
 @dataclass
@@ -116,9 +121,6 @@ class Placement:
         self._seat(lane).waiting.append(call)
         self._world.loop.call_soon(self._pump, lane)
         return call.answer
-
-    def is_at(self, lane: str, process: Process) -> bool:
-        return self._seat(lane).host.service.process is process
 
     def lanes(self) -> list[str]:
         return list(self._seats)
@@ -274,7 +276,7 @@ def _seconds(due: str) -> float:
 
 
 class ActorClient(DaprActorClientBase):
-    """A host's sidecar as the actor SDK calls it. It serves the state of the lanes that live there only."""
+    """A host's sidecar as the actor SDK calls it."""
 
     def __init__(self, process: Process, parts: "Parts") -> None:
         self._process, self._parts = process, parts
@@ -283,18 +285,10 @@ class ActorClient(DaprActorClientBase):
         raise AssertionError("a lane calls no other")
 
     async def save_state_transactionally(self, actor_type: str, actor_id: str, data: bytes) -> None:
-        def save() -> None:
-            self._fence(actor_id)
-            self._parts.store.save(actor_id, data)
-
-        await self._process.call("save", save, actor_id)
+        raise AssertionError("lanes are not in Dapr's actor state")
 
     async def get_state(self, actor_type: str, actor_id: str, name: str) -> bytes:
-        def load() -> bytes:
-            self._fence(actor_id)
-            return self._parts.store.get(actor_id, name)
-
-        return await self._process.call("load", load, f"{actor_id} {name}")
+        raise AssertionError("lanes are not in Dapr's actor state")
 
     async def register_reminder(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None:
         due = orjson.loads(data)["dueTime"]
@@ -307,10 +301,6 @@ class ActorClient(DaprActorClientBase):
     async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
 
     async def unregister_timer(self, actor_type: str, actor_id: str, name: str) -> None: ...
-
-    def _fence(self, lane: str) -> None:
-        if not self._parts.placement.is_at(lane, self._process):
-            raise DaprUnavailable("ERR_ACTOR_INSTANCE_MISSING")
 
 
 class TranscriptPort:
@@ -366,7 +356,7 @@ class Parts:
 
     world: World
     ledger: Ledger
-    store: ActorStore
+    store: Lanes
     tenant: Tenant
     topics: Topics
     records: bool
@@ -401,7 +391,8 @@ class Host:
         self._sidecar = parts.sidecar(process)
         transcript = TranscriptPort(process, parts.ledger)
         recordings = RecordingsPort(process) if parts.records else None
-        ports = Ports(self._sidecar, transcript, recordings)  # pyright: ignore[reportArgumentType]
+        lanes = parts.store.of(process)
+        ports = Ports(self._sidecar, lanes, transcript, recordings)  # pyright: ignore[reportArgumentType]
         bound = {"ports": ports, "directory": Directory(process, parts.tenant)}
         serializer = JsonSerializer()
         information = ActorTypeInformation.create(

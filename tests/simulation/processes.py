@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from m2n.dapr import DaprUnavailable
 from tests.simulation.faults import CRASHES, Fault
@@ -51,7 +51,7 @@ class Process:
             self._say(port, detail, fault)
             raise error(port)
         self._say(port, detail, fault)
-        result = effect() if fault is not Fault.LOST else cast(T, None)
+        result = effect()
         await self._after(port, fault, error)
         return result
 

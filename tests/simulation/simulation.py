@@ -22,7 +22,7 @@ from tests.simulation.desk import Desk
 from tests.simulation.engine import RouterAndEngine
 from tests.simulation.fifo_queue import FifoQueue, QueuePort
 from tests.simulation.invariants import check_all
-from tests.simulation.lanes import ActorStore, Host, Parts, Placement, Scheduler
+from tests.simulation.lanes import Host, Lanes, Parts, Placement, Scheduler
 from tests.simulation.ledger import Ledger
 from tests.simulation.processes import RUNNING, Process, Service
 from tests.simulation.topics import Handler, Topics
@@ -68,7 +68,7 @@ class Simulation:
         self._ledger, self._topics = Ledger(world), Topics(world)
         self._queue = FifoQueue(world)
         self._vendor = Vendor(world, self._ledger)
-        self._store = ActorStore(self._ledger)
+        self._store = Lanes(self._ledger)
         self._profiles = 0
         self._host_lanes()
         self._identification = Service(
@@ -189,7 +189,7 @@ class Simulation:
         if not loop.idle or not self._queue.empty():
             why = "no progress in time" if loop.spinning else "still busy" if loop.late else "the queue is not empty"
             world.violate("not drained", why)
-        check_all(self._ledger, self._store.lanes(), self._queue.aside)
+        check_all(self._ledger, self._store.all(), self._queue.aside)
 
 
 @contextmanager

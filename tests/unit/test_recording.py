@@ -4,12 +4,12 @@ import random
 from collections.abc import Awaitable, Callable
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from m2n.dapr import DaprUnavailable
 from m2n.events import Action, Outcome
 from m2n.message import Author, TypingContent
 from m2n.tenant import TenantSnapshot
-from services.sessions.actor import SaveLost
 from services.sessions.recording import IN_MIND_AT_MOST
 from services.sessions.replay import NotComplete, replay
 from tests.golden.recorder import Recorder, recorder
@@ -76,11 +76,11 @@ async def test_nothing_is_recorded_of_what_has_no_effect_and_explains_nothing() 
 async def test_refusals_and_duplicates_go_with_the_next_save_and_are_bounded() -> None:
     with recorder() as customer:
         await customer.says()
-        saves = customer.host.sidecar.saves
+        saves = customer.host.lanes.saves
         for _ in range(3 * IN_MIND_AT_MOST):
             await customer.says_again(1)
         await customer.says_again(1, "x" * 10_000)
-        assert (customer.host.sidecar.saves, kinds(customer)) == (saves, ["accept"])
+        assert (customer.host.lanes.saves, kinds(customer)) == (saves, ["accept"])
         await customer.answers("Hello.")
         assert kinds(customer) == ["accept"] * (1 + IN_MIND_AT_MOST) + ["reply"]
         assert str(replay(customer.recording())) == f"equal: {IN_MIND_AT_MOST + 2} steps"
@@ -138,7 +138,7 @@ class Anything:
         for _ in range(count):
             try:
                 await self.chance.choice(self.calls)()
-            except (DaprUnavailable, SaveLost):
+            except (DaprUnavailable, AutoReconnect):
                 continue
 
     async def again(self) -> None:
@@ -178,9 +178,9 @@ class Anything:
             case 1 | 2:
                 host.restart()
             case 3:
-                host.sidecar.failing_saves = 1
+                host.lanes.failing_saves = 1
             case 4:
-                host.sidecar.lost_saves = 1
+                host.lanes.unanswered_saves = 1
             case 5:
                 host.recordings.failing_writes = 2
             case 6:
@@ -193,7 +193,7 @@ class Anything:
 async def test_whatever_happens_is_recorded_without_a_gap_and_replays_equal(seed: int) -> None:
     with recorder() as customer:
         await Anything(customer, seed).play(120)
-        customer.host.sidecar.failing_saves = customer.host.sidecar.lost_saves = 0
+        customer.host.lanes.failing_saves = customer.host.lanes.unanswered_saves = 0
         customer.host.recordings.failing_writes = 0
         await customer.waits(1)
         steps = customer.host.recordings.steps

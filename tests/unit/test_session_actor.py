@@ -1,7 +1,7 @@
-"""The session actor over the SDK's own state manager: one save a turn, nothing half-made after a failure."""
+"""The session actor: one save a turn, nothing half-made after a failure."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,61 +12,42 @@ from dapr.actor.runtime._type_information import ActorTypeInformation
 from dapr.actor.runtime.context import ActorRuntimeContext
 from dapr.clients.base import DaprActorClientBase
 from pydantic import BaseModel
+from pymongo.errors import AutoReconnect
 
 from m2n.dapr import DaprUnavailable
 from m2n.events import Action, DeliveryReport, DeskNoted, DeskNotice, OutboundBatch, Outcome, Reply, SendResult, Turn
 from m2n.lanes import LaneAnswer
 from m2n.message import Author, ReactionContent, plain_text
-from m2n.serialization import JsonSerializer, from_json, from_state, to_json
+from m2n.serialization import JsonSerializer, from_json, to_json
 from m2n.tenant import TenantSnapshot
 from m2n.tenants import UnknownTenant
-from services.sessions.actor import LANE_KEY, SessionActor, TooSlow
+from services.sessions.actor import SessionActor
 from services.sessions.lane import Lane, Session
-from services.sessions.lane_store import SaveLost
+from services.sessions.lane_store import LaneStore
 from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, later, reply, tenant
+from tests.unit.memory_lanes import Documents, lane_store
 from tests.unit.memory_recordings import MemoryRecordings
 
 LANE = "acme:P1"
 
 
 class Sidecar(DaprActorClientBase):
-    """Actor state and reminders in memory; fails when told."""
+    """Reminders in memory; fails when told."""
 
     def __init__(self) -> None:
-        self.state: dict[str, Any] = {}
-        self.saves = 0
-        self.lost_saves = 0
-        """So many saves are answered with success and not made."""
-        self.failing_saves = 0
         self.failing_reminders = 0
         self.reminders: list[Any] = []
         self.ended_reminders = 0
-        self.gate = asyncio.Event()
-        """Saves wait while it is shut."""
-        self.gate.set()
 
     async def invoke_method(self, actor_type: str, actor_id: str, method: str, data: bytes | None = None) -> bytes:
         raise AssertionError("a lane calls no other")
 
     async def save_state_transactionally(self, actor_type: str, actor_id: str, data: bytes) -> None:
-        await self.gate.wait()
-        if self.failing_saves:
-            self.failing_saves -= 1
-            raise DaprUnavailable("state")
-        self.saves += 1
-        if self.lost_saves:
-            self.lost_saves -= 1
-            return
-        for change in orjson.loads(data):
-            request = change["request"]
-            if change["operation"] == "delete":
-                self.state.pop(request["key"], None)
-            else:
-                self.state[request["key"]] = request["value"]
+        raise AssertionError("lanes are not in Dapr's actor state")
 
     async def get_state(self, actor_type: str, actor_id: str, name: str) -> bytes:
-        return orjson.dumps(self.state[name]) if name in self.state else b""
+        raise AssertionError("lanes are not in Dapr's actor state")
 
     async def register_reminder(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None:
         if self.failing_reminders:
@@ -80,6 +61,38 @@ class Sidecar(DaprActorClientBase):
     async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
 
     async def unregister_timer(self, actor_type: str, actor_id: str, name: str) -> None: ...
+
+
+class Lanes:
+    """The lanes' collections; fails when told."""
+
+    def __init__(self) -> None:
+        self.stored: Documents = {}
+        self.applied: Documents = {}
+        self.saves = 0
+        self.failing_saves = 0
+        self.unanswered_saves = 0
+        """So many saves are made and answered with a failure."""
+        self.gate = asyncio.Event()
+        """Saves wait while it is shut."""
+        self.gate.set()
+
+    def store(self) -> LaneStore:
+        return lane_store(self.stored, self.applied, self._through)
+
+    async def _through(self, request: str, effect: Callable[[], Any], _: str) -> Any:
+        if request == "load":
+            return effect()
+        await self.gate.wait()
+        if self.failing_saves:
+            self.failing_saves -= 1
+            raise AutoReconnect("lanes")
+        self.saves += 1
+        done = effect()
+        if self.unanswered_saves:
+            self.unanswered_saves -= 1
+            raise AutoReconnect("lanes")
+        return done
 
 
 class Topics:
@@ -137,17 +150,12 @@ class Host:
     """One process that hosts the lane; ``restart`` is its death and a new one."""
 
     def __init__(self, **changes: Any) -> None:
-        self.sidecar, self.topics, self.lines = Sidecar(), Topics(), Lines()
+        self.sidecar, self.topics, self.lines, self.lanes = Sidecar(), Topics(), Lines(), Lanes()
         self.recordings = MemoryRecordings()
-        SessionActor.ports = Ports(self.topics, self.lines, self.recordings)  # pyright: ignore[reportArgumentType]
+        SessionActor.ports = Ports(self.topics, self.lanes.store(), self.lines, self.recordings)  # pyright: ignore[reportArgumentType]
         self.directory = Directory(**changes)
         SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
-        self.monotonic_s = 0.0
         self.restart()
-
-    def seconds_pass(self, seconds: float) -> None:
-        """On the clock that measures how long things take."""
-        self.monotonic_s += seconds
 
     def restart(self) -> None:
         self.actor = self.new_actor()
@@ -174,7 +182,7 @@ class Host:
         await self.actor.receive_reminder("due", b"", timedelta(0))
 
     def stored(self) -> Lane:
-        return from_state(Lane, self.sidecar.state[LANE_KEY])
+        return from_json(Lane, self.lanes.stored[LANE]["lane"])
 
     def session(self) -> Session:
         session = self.stored().session
@@ -185,22 +193,20 @@ class Host:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr("m2n.clock.now", lambda: NOON)
-    host = Host()
-    monkeypatch.setattr("m2n.clock.monotonic", lambda: host.monotonic_s)
-    yield host
+    yield Host()
     del SessionActor.ports, SessionActor.directory
 
 
 async def test_a_message_is_one_save_and_then_published(host: Host) -> None:
     assert (await host.accept()).result == "applied"
-    assert host.sidecar.saves == 1
+    assert host.lanes.saves == 1
     assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
     assert host.lines.written == [1]
 
 
 async def test_after_a_failed_save_the_message_is_not_there_and_its_repeat_has_one_effect(host: Host) -> None:
-    host.sidecar.failing_saves = 1
-    with pytest.raises(DaprUnavailable):
+    host.lanes.failing_saves = 1
+    with pytest.raises(AutoReconnect):
         await host.accept("one", 1)
     assert host.topics.events == []
     assert (await host.accept("two", 2)).seq == 1
@@ -209,14 +215,13 @@ async def test_after_a_failed_save_the_message_is_not_there_and_its_repeat_has_o
     assert texts == ["two", "one"]
 
 
-async def test_a_save_that_is_answered_with_success_and_lost_is_seen(host: Host) -> None:
-    """Dapr's MongoDB store drops the error of a commit that failed."""
-    host.sidecar.lost_saves = 1
-    with pytest.raises(SaveLost):
+async def test_a_save_whose_answer_is_lost_has_one_effect(host: Host) -> None:
+    host.lanes.unanswered_saves = 1
+    with pytest.raises(AutoReconnect):
         await host.accept("one", 1)
     assert host.topics.events == []
-    assert (await host.accept("one", 1)).result == "applied"
-    assert [plain_text(line.content) for line in host.session().history] == ["one"]
+    assert (await host.accept("one", 1)).result == "duplicate"
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
 
 
 async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Host) -> None:
@@ -293,14 +298,14 @@ async def test_an_unforeseen_failure_is_said_and_leaves_nothing_half_made(
     with monkeypatch.context() as patched:
         patched.setattr("services.sessions.domain.Step._open_turn", broken)
         assert (await host.accept("one", 1)).result == "failed"
-    assert host.sidecar.state == {}
+    assert host.lanes.stored == {}
     assert (await host.accept("two", 2)).seq == 1
 
 
 async def test_another_tenants_message_is_rejected(host: Host) -> None:
     foreign = inbound().model_copy(update={"tenant": "globex"})
     assert from_json(LaneAnswer, await host.actor.accept(to_json(foreign))).result == "rejected"
-    assert host.sidecar.state == {}
+    assert host.lanes.stored == {}
 
 
 async def test_what_another_process_did_meanwhile_counts(host: Host) -> None:
@@ -308,55 +313,62 @@ async def test_what_another_process_did_meanwhile_counts(host: Host) -> None:
     await host.accept("one", 1)
     elsewhere = host.new_actor()
     await elsewhere.accept(to_json(inbound("two", number=2)))
-    host.seconds_pass(0.6)
     assert (await host.accept("three", 3)).seq == 3
     assert (await host.accept("two", 2)).result == "duplicate"
 
 
-async def test_memory_that_the_store_confirms_is_kept(host: Host) -> None:
-    """Nothing is published a second time for having looked."""
+async def test_a_first_message_taken_at_two_places_at_once_makes_one_lane(host: Host) -> None:
     await host.accept("one", 1)
-    host.seconds_pass(0.6)
-    await host.accept("two", 2)
-    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+    elsewhere = host.new_actor()
+    host.restart()
+    await host.actor._load()
+    await elsewhere.accept(to_json(inbound("two", number=2)))
+    assert (await host.accept("three", 3)).seq == 3
+
+
+async def test_two_processes_that_meet_a_new_customer_at_once_make_one_lane(host: Host) -> None:
+    host.lanes.gate.clear()
+    here, there = host.actor, host.new_actor()
+    both = [asyncio.create_task(each.accept(to_json(inbound(str(n), number=n)))) for n, each in ((1, here), (2, there))]
+    await asyncio.sleep(0.01)
+    host.lanes.gate.set()
+    answers = [from_json(LaneAnswer, await each) for each in both]
+    assert sorted(answer.seq for answer in answers) == [1, 2]
+    assert [line.seq for line in host.session().history] == [1, 2]
+
+
+async def test_a_reply_is_not_refused_for_what_another_process_has_changed(host: Host) -> None:
+    await host.accept("one", 1)
+    elsewhere = host.new_actor()
+    await elsewhere.reply(to_json(reply("P1.1", "P1.1.t1", 1, "answer")))
+    await elsewhere.accept(to_json(inbound("two", number=2)))
+    assert (await host.reply(reply("P1.1", "P1.1.t2", 1, "second answer"))).result == "applied"
 
 
 async def test_a_call_whose_caller_went_away_is_finished_before_the_next(host: Host) -> None:
     """Dapr lets the next call in meanwhile."""
     await host.accept("one", 1)
-    host.sidecar.gate.clear()
+    host.lanes.gate.clear()
     first = asyncio.create_task(host.reply(reply("P1.1", "P1.1.t1", 1, "answer")))
     second = asyncio.create_task(host.accept("two", 2))
     await asyncio.sleep(0.01)
     assert not second.done()
-    host.sidecar.gate.set()
+    host.lanes.gate.set()
     assert ((await first).result, (await second).seq) == ("applied", 3)
 
 
 async def test_an_actor_taken_out_of_memory_ends_its_turn_before_the_next_object_begins(host: Host) -> None:
     """Dapr takes it out while a call is under way, when lanes are given to other hosts."""
     await host.accept("one", 1)
-    host.sidecar.gate.clear()
+    host.lanes.gate.clear()
     first = asyncio.create_task(host.accept("two", 2))
     await asyncio.sleep(0)
     host.actor = host.new_actor(host.actor.runtime_ctx)
     second = asyncio.create_task(host.reply(reply("P1.1", "P1.1.t1", 1, "answer")))
     await asyncio.sleep(0.01)
-    host.sidecar.gate.set()
+    host.lanes.gate.set()
     assert ((await first).seq, (await second).result) == (2, "applied")
     assert [line.seq for line in host.session().history] == [1, 2, 3]
-
-
-async def test_a_step_that_takes_too_long_saves_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its process stood still in the middle, and the lane may live elsewhere by now."""
-    await host.accept("one", 1)
-    saves = host.sidecar.saves
-    with monkeypatch.context() as patched:
-        patched.setattr("services.sessions.domain.roll_over", lambda *_: host.seconds_pass(8))
-        with pytest.raises(TooSlow):
-            await host.accept("two", 2)
-    assert host.sidecar.saves == saves
-    assert (await host.accept("two", 2)).result == "applied"
 
 
 async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +396,9 @@ async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypa
 async def test_applied_ids_are_kept_in_buckets_and_loaded_again(host: Host) -> None:
     for number in range(70):
         await host.accept(str(number), number)
-    assert sorted(host.sidecar.state) == ["applied-1", LANE_KEY]
+    (kept,) = host.lanes.applied.values()
+    assert len(kept["ids"]) == 64
+    assert host.stored().applied.buckets[0][1] == NOON
     host.restart()
     assert (await host.accept("0", 0)).result == "duplicate"
     assert (await host.accept("69", 69)).result == "duplicate"
@@ -450,6 +464,17 @@ async def test_a_batch_that_nobody_reports_is_looked_at_when_it_is_to_go_out_aga
     assert host.topics.batches() == [["answer"], ["answer"]]
 
 
+async def test_a_former_hosts_set_of_applied_ids_replaces_no_other(host: Host) -> None:
+    for number in range(63):
+        await host.accept(str(number), number)
+    elsewhere = host.new_actor()
+    await elsewhere.accept(to_json(inbound("there", number=100)))
+    await host.accept("here", 101)
+    host.restart()
+    assert (await host.accept("there", 100)).result == "duplicate"
+    assert (await host.accept("here", 101)).result == "duplicate"
+
+
 async def test_after_a_stay_elsewhere_the_reminder_is_set_again(host: Host) -> None:
     """The one that was set may have fired at nobody meanwhile."""
     await host.accept("one", 1)
@@ -457,7 +482,6 @@ async def test_after_a_stay_elsewhere_the_reminder_is_set_again(host: Host) -> N
     assert len(host.sidecar.reminders) == 1
     elsewhere = host.new_actor()
     await elsewhere.accept(to_json(inbound("two", number=2)))
-    host.seconds_pass(0.6)
     await host.accept("three", 3)
     await asyncio.sleep(0)
     assert len(host.sidecar.reminders) == 3

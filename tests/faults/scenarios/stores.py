@@ -7,17 +7,12 @@ import time
 
 from redis.asyncio import Redis
 
-from tests.faults.customers import Customer
-from tests.faults.left_open import lane_key, leave_open
 from tests.faults.posting import Vendor
 from tests.faults.scenario import Run, Scenario
 from tests.faults.stage import Stage
 
 QUEUE_AWAY_S = 20.0
 ANSWER_WITHIN_S = 5.0
-HELD = 5
-HELD_MOST_S = 20.0
-"""Customers whose lane was held wait no longer."""
 
 
 async def redis_comes_back_empty(stage: Stage, run: Run) -> None:
@@ -61,25 +56,6 @@ async def commits_lose_their_answer(stage: Stage, run: Run) -> None:
         await run.until(lambda: stage.stored.cuts_done >= 5)
         cuts += stage.stored.cuts_done
     run.note(f"{cuts} answers lost")
-
-
-async def transactions_are_left_open(stage: Stage, run: Run) -> None:
-    """As by a sidecar that dies in the middle of a save; until MongoDB ends them, the lanes cannot be saved."""
-    for share in (0.3, 0.6):
-        await run.at(share)
-        held = [customer for customer in run.random.sample(run.load.customers, HELD) if await _lane(run, customer)]
-        keys = [await _lane(run, customer) for customer in held]
-        await leave_open(stage.stack.mongo_url, stage.stack.mongo_database, keys)
-        run.fault()
-        records = await asyncio.gather(*(run.load.says(customer, "is it stuck?") for customer in held))
-        await run.until(lambda records=records: not any(map(run.load.waits, records)), HELD_MOST_S)
-
-
-async def _lane(run: Run, customer: Customer) -> str:
-    """Key of the customer's lane; empty before the first message was taken there."""
-    words = {"$regex": f"^{customer.line.tenant} {customer.label} "}
-    line = await run.database["messages"].find_one({"tenant": customer.line.tenant, "content.text": words})
-    return lane_key(customer.line.tenant, line["profile_id"]) if line else ""
 
 
 async def queue_is_unreachable(stage: Stage, run: Run) -> None:
@@ -131,11 +107,6 @@ SCENARIOS = (
     Scenario("mongod-killed", "SIGKILL of MongoDB, twice", mongo_is_killed),
     Scenario("mongod-suspended", "MongoDB stands still for 10 s", mongo_stands_still, kills_one=False),
     Scenario("commit-unknown", "connections to MongoDB cut between request and answer", commits_lose_their_answer),
-    Scenario(
-        "transactions-left-open",
-        f"{HELD} lanes are held by a transaction that nobody ends, twice",
-        transactions_are_left_open,
-    ),
     Scenario(
         "sqs-unreachable",
         f"the queue refuses connections for {QUEUE_AWAY_S:.0f} s",

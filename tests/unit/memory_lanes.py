@@ -1,0 +1,57 @@
+"""The lanes' collections in memory, under the real LaneStore: so much of MongoDB as it uses, with its conditions."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from pymongo.errors import DuplicateKeyError
+from pymongo.results import UpdateResult
+
+from services.sessions.lane_store import LaneStore
+
+T = TypeVar("T")
+Documents = dict[str, dict[str, Any]]
+Through = Callable[[str, Callable[[], Any], str], Awaitable[Any]]
+"""How each request goes: its name (``load`` or ``save``), its effect, its document. It may fail or take its time."""
+
+
+class MemoryCollection:
+    def __init__(self, documents: Documents, through: Through) -> None:
+        self._documents, self._through = documents, through
+
+    async def find_one(self, where: Mapping[str, Any], projection: Any = None) -> dict[str, Any] | None:
+        return await self._through("load", lambda: self._documents.get(where["_id"]), where["_id"])
+
+    async def find(self, where: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        wanted = where["_id"]["$in"]
+        found = await self._through(
+            "load", lambda: [self._documents[key] for key in wanted if key in self._documents], " ".join(wanted)
+        )
+        for document in found:
+            yield document
+
+    async def update_one(
+        self, where: Mapping[str, Any], change: Mapping[str, Any], upsert: bool = False
+    ) -> UpdateResult:
+        return await self._through("save", lambda: self._update(where, change, upsert), where["_id"])
+
+    def _update(self, where: Mapping[str, Any], change: Mapping[str, Any], upsert: bool) -> UpdateResult:
+        key = where["_id"]
+        document = self._documents.get(key)
+        if document is not None and where.items() <= document.items():
+            self._documents[key] = document | change["$set"]
+            return UpdateResult({"n": 1}, True)
+        if not upsert:
+            return UpdateResult({"n": 0}, True)
+        if document is not None:
+            raise DuplicateKeyError("E11000")
+        self._documents[key] = {**where, **change["$set"]}
+        return UpdateResult({"n": 1, "upserted": key}, True)
+
+    async def replace_one(self, where: Mapping[str, Any], document: dict[str, Any], upsert: bool = False) -> None:
+        assert upsert
+        await self._through("save", lambda: self._documents.update({where["_id"]: document}), where["_id"])
+
+
+def lane_store(lanes: Documents, applied: Documents, through: Through) -> LaneStore:
+    collections = {"lanes": MemoryCollection(lanes, through), "lane_applied": MemoryCollection(applied, through)}
+    return LaneStore(collections)  # pyright: ignore[reportArgumentType]
