@@ -81,10 +81,11 @@ async def play(stack: Stack, wanted: WarmedPlan, folder: Path, prepare: Prepare 
     report = check_records(records)
     if missing or not report.passed:
         raise NotAsPromised(f"{len(missing)} without an answer; " + "; ".join(map(str, report.violations[:3])))
-    return _run(wanted, records, load.began_ns, used)
+    return run_of(wanted, records, load.began_ns, used)
 
 
-def _run(wanted: WarmedPlan, records: Records, began_ns: int, used: Mapping[str, float]) -> CheckedRun:
+def run_of(wanted: WarmedPlan, records: Records, began_ns: int, used: Mapping[str, float]) -> CheckedRun:
+    """``used`` is CPU time in seconds, by part."""
     messages = tuple(sorted(_messages(records, began_ns), key=lambda message: message.at_s))
     measured = sum(message.at_s >= wanted.measured_from_s for message in messages)
     cpu_ms = {part: seconds * 1000 / measured for part, seconds in used.items() if part != STAND_IN}

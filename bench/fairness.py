@@ -131,7 +131,7 @@ async def flood(
         for size in sizes:
             wanted = _flood_plan(number + 1, size, rate_per_s, others)
             runs[size] = await play(stack, wanted, folder / f"flood-{number}-{size}")
-        found.append(_during_flood(runs[0], runs[at_once], f"One customer sends {at_once} messages at once"))
+        found.append(during_flood(runs[0], runs[at_once], f"One customer sends {at_once} messages at once"))
     return found
 
 
@@ -140,7 +140,7 @@ def _flood_plan(seed: int, at_once: int, rate_per_s: float, others: int, custome
     return FloodPlan(seed, customers=customers, messages=messages, rate_per_s=rate_per_s, at_once=at_once)
 
 
-def _during_flood(without: CheckedRun, beside: CheckedRun, kind: str) -> Compared:
+def during_flood(without: CheckedRun, beside: CheckedRun, kind: str) -> Compared:
     """The same messages of both runs."""
     flooded = [message for message in beside.measured if message.customer == FLOOD]
     began, ended = flooded[0].at_s, max(message.replied_s for message in flooded)

@@ -19,10 +19,10 @@ _NOBODY = "nobody"
 
 @dataclass(frozen=True)
 class GrownLane:
-    """The lane, its full buckets of applied ids by number, and its lines of the transcript."""
+    """The lane, its full sets of applied ids by name, and its lines of the transcript."""
 
     lane: Lane
-    buckets: Mapping[int, tuple[str, ...]]
+    buckets: Mapping[str, tuple[str, ...]]
     lines: tuple[TranscriptLine, ...]
 
     @property
@@ -52,7 +52,7 @@ class _Growing:
     def __init__(self, tenant: Tenant, address: Address) -> None:
         self._tenant, self._address = tenant, address
         self.lane = Lane(tenant=tenant.id, profile_id=_NOBODY)
-        self.buckets: dict[int, tuple[str, ...]] = {}
+        self.buckets: dict[str, tuple[str, ...]] = {}
         self.lines: list[TranscriptLine] = []
 
     def exchange(self, number: int, at: datetime) -> None:

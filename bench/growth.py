@@ -30,7 +30,7 @@ from tests.faults.site import Site
 KNOWN = (10, 1_000, 100_000)
 LENGTHS = (10, 100, 1_000)
 TENANTS = (2, 20, 200)
-SLEEPING = (0, 100_000)
+SLEEPING = 100_000
 RATE = 20.0
 """Messages a second."""
 COUNT = 160
@@ -89,27 +89,28 @@ class Growth:
     async def known(self, sizes: Sequence[int] = KNOWN, repeat: int = 2) -> list[Point]:
         """Beside so many customers with a profile. The writers are known, too."""
         kind = "Customers known"
-        return [_point(kind, size, await self._beside_known(size)) for size in _up_and_down(sizes, repeat)]
+        return [_point(kind, size, await self._beside_known(size)) for size in up_and_down(sizes, repeat)]
 
     async def lengths(self, sizes: Sequence[int] = LENGTHS, repeat: int = 2) -> list[Point]:
         """In sessions that have so many messages, half of them the bot's."""
         kind = "Messages in a session"
-        return [_point(kind, size, await self._in_sessions_of(size)) for size in _up_and_down(sizes, repeat)]
+        return [_point(kind, size, await self._in_sessions_of(size)) for size in up_and_down(sizes, repeat)]
 
     async def tenants(self, sizes: Sequence[int] = TENANTS, repeat: int = 2) -> list[Point]:
         """With so many tenants, whose customers all write: as many customers whatever the number of tenants."""
         writers = max(*sizes, WRITERS)
         kind = "Tenants"
-        return [_point(kind, size, await self._of_tenants(size, writers)) for size in _up_and_down(sizes, repeat)]
+        return [_point(kind, size, await self._of_tenants(size, writers)) for size in up_and_down(sizes, repeat)]
 
-    async def sleeping(self, count: int = SLEEPING[-1], repeat: int = 2) -> list[Point]:
+    async def sleeping(self, count: int = SLEEPING, repeat: int = 2, *, remove: bool = True) -> list[Point]:
         """Beside so many sessions asleep, each with its reminder. The writers' sleep, too, until they write.
 
-        They are put there once: half of the points without them come before, the others after.
+        They are put there once: half of the points without them come before, the others after. With ``remove`` false,
+        for the last that is done with a stack, they stay, and all points without them come before.
         """
-        kind, before = "Sessions asleep", (repeat + 1) // 2
+        kind, before = "Sessions asleep", (repeat + 1) // 2 if remove else repeat
         points = [_point(kind, 0, await self._beside_sleeping()) for _ in range(before)]
-        async with self._sleepers(count):
+        async with self._sleepers(count, passing=remove):
             points += [_point(kind, count, await self._beside_sleeping()) for _ in range(repeat)]
         return points + [_point(kind, 0, await self._beside_sleeping()) for _ in range(repeat - before)]
 
@@ -149,12 +150,12 @@ class Growth:
             return await self._play_known(wanted, asleep, lambda answer: answer.session == 1 and answer.seq > 2)
 
     @asynccontextmanager
-    async def _sleepers(self, count: int) -> AsyncIterator[None]:
+    async def _sleepers(self, count: int, *, passing: bool) -> AsyncIterator[None]:
         """Sessions of tenants of their own."""
         site, wanted = Site.of(self._stack), self._plan(WRITERS, session_timeout_s=round(SLEEP.total_seconds()))
         lines = await make_lines(site, wanted)
         async with Seeds(self._stack) as seeds:
-            await _put_to_sleep(seeds, site, wanted, tuple(crowd(lines, count)), passing=True)
+            await _put_to_sleep(seeds, site, wanted, tuple(crowd(lines, count)), passing=passing)
             await seeds.calm_down()
             yield
 
@@ -204,7 +205,7 @@ class Growth:
         return self._folder / f"growth-{self._played}"
 
 
-def _up_and_down(sizes: Sequence[int], repeat: int) -> Iterator[int]:
+def up_and_down(sizes: Sequence[int], repeat: int) -> Iterator[int]:
     """The sizes so many times, every other time backwards."""
     for number in range(repeat):
         yield from sizes if number % 2 == 0 else reversed(sizes)

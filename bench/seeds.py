@@ -52,10 +52,6 @@ class Person:
     def to(self) -> str:
         return f"whatsapp:{self.phone}"
 
-    @property
-    def lane_id(self) -> str:
-        return lane_id(self.line.tenant, self.profile_id)
-
 
 def crowd(lines: Sequence[Line], count: int) -> Iterator[Person]:
     """So many customers of these lines in turn, whom no plan has."""
@@ -117,9 +113,9 @@ class Seeds:
 
     async def sleep(self, lanes: Iterable[Lane], due: timedelta, *, passing: bool = False) -> None:
         """Lanes in which nothing is to be done before ``due``; each has its reminder."""
-        kept = tuple(lanes)
-        await self._put(LANES, (lane_document(lane) for lane in kept), passing)
-        await self._reminders.arm([lane_id(lane.tenant, lane.profile_id) for lane in kept], due, passing=passing)
+        ids: list[str] = []
+        await self._put(LANES, _noting_ids(map(lane_document, lanes), ids), passing)
+        await self._reminders.arm(ids, due, passing=passing)
 
     async def converse(self, grown: GrownLane, until: datetime) -> None:
         """A lane, its sets of applied ids and its transcript; the last two by the services' own code."""
@@ -149,3 +145,10 @@ class Seeds:
                 await self._database[collection].delete_many({"_id": {"$in": ids[start : start + CHUNK]}})
         if self._passing:
             await self.calm_down()
+
+
+def _noting_ids(documents: Iterable[Document], ids: list[str]) -> Iterator[Document]:
+    """The documents, of which only the ids are kept: a hundred thousand lanes do not stay in memory."""
+    for document in documents:
+        ids.append(document["_id"])
+        yield document

@@ -10,7 +10,7 @@ from bench.peers.ground import Ground
 from bench.peers.judged import Outcome, collect_at_vendor, outcome_of
 from bench.peers.running import RunningPeer
 from bench.turns import SETTLED_S, Turns
-from tests.faults.checked_records import Records
+from tests.faults.checked_records import Records, Serial
 from tests.faults.load import Load
 from tests.faults.plan import Plan
 
@@ -65,9 +65,9 @@ def _turns(wanted: Plan, records: Records, used: Mapping[str, float]) -> Turns:
     )
 
 
-def reply_times(records: Records) -> dict[tuple[str, str, int | None], int]:
+def reply_times(records: Records) -> dict[Serial, int]:
     """When each message was first answered, in nanoseconds."""
-    firsts: dict[tuple[str, str, int | None], int] = {}
+    firsts: dict[Serial, int] = {}
     for answer in records.answers:
         for serial in answer.serials:
             firsts.setdefault(serial, answer.at_ns)

@@ -62,10 +62,14 @@ class BulkWriter:
                 _tell(taken, failed)
 
     def _take(self) -> list[_Waiting]:
-        taken, count = [self._waiting.pop(0)], 0
-        while self._waiting and count < AT_MOST:
-            taken.append(self._waiting.pop(0))
-            count += len(taken[-1].writes)
+        """At least one caller's, and of so many callers that the writes are AT_MOST."""
+        count, callers = 0, 0
+        for each in self._waiting:
+            count += len(each.writes)
+            if callers and count > AT_MOST:
+                break
+            callers += 1
+        taken, self._waiting = self._waiting[:callers], self._waiting[callers:]
         return taken
 
     async def _send(self, writes: list[Write]) -> dict[int, PyMongoError]:

@@ -1,13 +1,20 @@
 """Calls to a customer's lane, which is the session actor of the sessions service."""
 
+import asyncio
+
 from pydantic import BaseModel
 
-from m2n.dapr import DaprClient
+from m2n.dapr import DaprClient, DaprUnavailable, NotTaken
+from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
 from m2n.keys import lane_id
 from m2n.message import Model
 from m2n.serialization import from_json
 
 ACTOR_TYPE = "SessionActor"
+DIRECTLY_WITHIN_S = 3.0
+"""Well below the time that a sidecar waits for a handler of a topic (10 s), which is what calls from here."""
+LaneEvent = Reply | DeliveryReport | DeskNoted
+"""What services tell a lane and need no answer to."""
 
 
 class LaneAnswer(Model):
@@ -47,3 +54,23 @@ async def told_lane(dapr: DaprClient, tenant: str, profile_id: str, method: str,
     if answer.at_fault:
         raise LaneFault(f"{method}: {answer.result} ({answer.why})")
     return answer
+
+
+async def bring_to_lane(dapr: DaprClient, event: LaneEvent) -> None:
+    """A call of the lane, for a topic's handler in `sessions`. Raises what told_lane raises."""
+    await told_lane(dapr, event.tenant, event.profile_id, _METHODS[type(event)], event)
+
+
+async def tell_lane(dapr: DaprClient, event: LaneEvent) -> None:
+    """Let a lane know, in the shortest way: a call of it. Where that fails, its topic keeps the event and tries on.
+
+    The event may reach the lane twice, which takes it once. Raises DaprUnavailable and NotTaken when it was not told.
+    """
+    try:
+        async with asyncio.timeout(DIRECTLY_WITHIN_S):
+            return await bring_to_lane(dapr, event)
+    except (DaprUnavailable, NotTaken, LaneFault, TimeoutError):
+        await dapr.publish(REPLIES if isinstance(event, Reply) else RECEIPTS, event)
+
+
+_METHODS: dict[type[LaneEvent], str] = {Reply: "reply", DeliveryReport: "delivered", DeskNoted: "noted"}

@@ -20,15 +20,6 @@ class MessageStatuses:
         self._messages = database["messages"]
         self._writer = BulkWriter(self._messages)
 
-    async def settle(self, tenant: str, result: SendResult) -> None:
-        """Record what became of a message of ours, beneath any receipt that came already."""
-        status = _OUTCOME_STATUS[result.outcome.value]
-        fields: dict[str, Any] = {"vendor_message_id": result.vendor_message_id, "settled_at": result.at}
-        if result.error:
-            fields["error"] = result.error.model_dump()
-        rank = ReceiptStatus.SENT.rank if status == "sent" else 0
-        await self._raise_status(tenant, result.message_id, status, rank, fields)
-
     async def receipt(self, receipt: Receipt) -> None:
         """A vendor's receipt: by rank, so that a late one never lowers the state; ``failed`` stands apart."""
         fields: dict[str, Any] = {"receipt_at": receipt.at}
@@ -36,13 +27,25 @@ class MessageStatuses:
             fields["error"] = receipt.error.model_dump()
         if receipt.status is ReceiptStatus.FAILED:
             fields |= {"failed": True}
-        await self._raise_status(receipt.tenant, receipt.message_id, receipt.status.value, receipt.status.rank, fields)
+        await self._writer.write(
+            [_status(receipt.tenant, receipt.message_id, receipt.status.value, receipt.status.rank, fields)]
+        )
 
-    async def _raise_status(self, tenant: str, message_id: str, status: str, rank: int, fields: dict[str, Any]) -> None:
-        """One atomic step: details always, the status only upwards."""
-        higher = {"$gt": [rank, {"$ifNull": ["$rank", -1]}]}
-        values: dict[str, Any] = {name: {"$literal": value} for name, value in fields.items()}
-        values["tenant"] = {"$literal": tenant}
-        values["status"] = {"$cond": [higher, status, "$status"]}
-        values["rank"] = {"$cond": [higher, rank, "$rank"]}
-        await self._writer.write([Write(f"{tenant}:{message_id}", [{"$set": values}])])
+
+def settling(tenant: str, result: SendResult) -> Write:
+    """The write that records what became of a message of ours, beneath any receipt that came already."""
+    status = _OUTCOME_STATUS[result.outcome.value]
+    fields: dict[str, Any] = {"vendor_message_id": result.vendor_message_id, "settled_at": result.at}
+    if result.error:
+        fields["error"] = result.error.model_dump()
+    return _status(tenant, result.message_id, status, ReceiptStatus.SENT.rank if status == "sent" else 0, fields)
+
+
+def _status(tenant: str, message_id: str, status: str, rank: int, fields: dict[str, Any]) -> Write:
+    """One atomic step: details always, the status only upwards."""
+    higher = {"$gt": [rank, {"$ifNull": ["$rank", -1]}]}
+    values: dict[str, Any] = {name: {"$literal": value} for name, value in fields.items()}
+    values["tenant"] = {"$literal": tenant}
+    values["status"] = {"$cond": [higher, status, "$status"]}
+    values["rank"] = {"$cond": [higher, rank, "$rank"]}
+    return Write(f"{tenant}:{message_id}", [{"$set": values}])

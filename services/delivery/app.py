@@ -11,7 +11,8 @@ from m2n.adapters.registry import UnknownAdapter, channel
 from m2n.crash_points import crash_point
 from m2n.dapr import NotTaken
 from m2n.database import open_database
-from m2n.events import OUTBOUND, RECEIPTS, OutboundBatch
+from m2n.events import OUTBOUND, OutboundBatch
+from m2n.lanes import tell_lane
 from m2n.message import Outbound
 from m2n.service import Service
 from m2n.store_clock import database_time
@@ -87,4 +88,4 @@ async def outbound(batch: OutboundBatch) -> None:
             )
     crash_point("delivery.before-report")
     if report.results or report.retry_after_s is not None:
-        await service.dapr.publish(RECEIPTS, report)
+        await tell_lane(service.dapr, report)

@@ -1,7 +1,8 @@
 """The router: gives each turn to the engine or desk that the tenant's rules name."""
 
 from m2n import clock
-from m2n.events import REPLIES, TURNS, Action, Reply, Turn, desk_topic, engine_topic
+from m2n.events import TURNS, Action, Reply, Turn, desk_topic, engine_topic
+from m2n.lanes import tell_lane
 from m2n.message import Author, Content, Hop, TextContent
 from m2n.routing import Closed, Decision, HandOver, Impossible, ToDesk, ToEngine, route
 from m2n.service import Service
@@ -76,4 +77,4 @@ async def _reply(
         at=clock.now(),
         trail=(*turn.trail, Hop(service="router", did=f"{action.value}: {because}", at=clock.now())),
     )
-    await service.dapr.publish(REPLIES, reply)
+    await tell_lane(service.dapr, reply)

@@ -6,18 +6,17 @@ when nobody repeats, the lane's reminder does.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from dapr.actor import Actor, ActorInterface, Remindable, actormethod
 from pydantic import BaseModel, ValidationError
-from pymongo.errors import PyMongoError
 
 from m2n import clock
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.events import DeliveryReport, DeskNoted, Reply
+from m2n.events import DeliveryReport, DeskNoted, Reply, SendResult
 from m2n.lanes import LaneAnswer
 from m2n.message import Inbound
 from m2n.serialization import from_json, to_json
@@ -25,15 +24,21 @@ from m2n.telemetry import log, where
 from m2n.tenant import Tenant, TenantSnapshot
 from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain, recording
-from services.sessions.lane import APPLIED_FOR, Lane
+from services.sessions.lane import APPLIED_FOR, Lane, SettledEntry
 from services.sessions.lane_store import LaneMoved
 from services.sessions.ports import Ports, Published, next_batch
+from services.sessions.step_record import StepRecord
 from services.sessions.turns import lock_of
+from services.sessions.write_behind import PASSING
 
 REMINDER = "due"
 REPUBLISH_AFTER = timedelta(seconds=10)
 AGAIN_SOON = timedelta(seconds=2)
 TICK_AGAIN_AT_MOST = timedelta(minutes=5)
+WRITTEN_WITHIN = timedelta(minutes=1)
+"""Should this process die with an outbox that is not empty, the reminder sees to it after so long."""
+STANDS_WITHIN_S = 1.0
+"""So long a caller waits for the lane's first reminder."""
 FIRES_AGAIN = timedelta(seconds=10)
 """A reminder that fired comes again after so long until the lane has set or ended it. Dapr gives a tick up after three
 tries within three seconds, and over HTTP the runtime (1.18) takes no other policy: the next tick is the remedy."""
@@ -73,13 +78,18 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._published = Published()
         self._armed_for: datetime | None = None
         self._arming: asyncio.Task[None] | None = None
+        self._reminder_stands = asyncio.Event()
+        """Set while the scheduler has one for certain, whatever its time."""
         self._failed_ticks = 0
         self._one_at_a_time = lock_of(ctx, actor_id.id)
 
     # -- calls -------------------------------------------------------------------------------------------------
 
     async def accept(self, body: bytes) -> bytes:
-        return await self._turn(lambda: self._accept(body))
+        """The queue forgets the message after this, so from here on there must be somebody who looks at the lane."""
+        answer = await self._turn(lambda: self._accept(body))
+        await self._reminder_to_stand()
+        return answer
 
     async def reply(self, body: bytes) -> bytes:
         return await self._turn(lambda: self._reply(body))
@@ -139,8 +149,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         step = await self._step()
         outcome = step.delivered(report)
         self._record(step, report, outcome)
-        await self.ports.settle(self._tenant_id, list(report.results))
-        self._lane = step.lane
+        self._lane = _with_results(step.lane, report.results)
         waiting = frozenset(message.id for message in step.lane.to_send)
         self._published.batch = frozenset() if report.retry_after_s is not None else self._published.batch & waiting
         await self._publish(step.tenant)
@@ -158,8 +167,10 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     async def _tick(self) -> LaneAnswer:
         """Ends the reminder where nothing is due; before the next turn can set it anew."""
         self._armed_for = None
+        self._reminder_stands.set()  # it comes again after FIRES_AGAIN
         await self._look_at_the_time()
         if self._armed_for is None:
+            self._reminder_stands.clear()
             await self.unregister_reminder(REMINDER)
         return LaneAnswer(result="ticked")
 
@@ -174,7 +185,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._forget_old_batch()
         outcome = domain.StepOutcome(domain.Result.APPLIED)
         self._record(step, None, outcome)
-        await self._save_and_publish(step, outcome)
+        await self._save(_with_results(step.lane, step.given_up), step.now)
+        await self._empty_outbox()
+        await self._publish(step.tenant)
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -205,6 +218,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         except LaneMoved:
             self._forget()
             self._armed_for = None
+            self._reminder_stands.clear()
             return await work()
 
     def _forget(self) -> None:
@@ -241,8 +255,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
         if outcome.result is domain.Result.APPLIED:
-            await self.ports.settle(self._tenant_id, step.given_up)
-            await self._save(step.lane, step.now)
+            await self._save(_with_results(step.lane, step.given_up), step.now)
         await self._publish(step.tenant)
 
     async def _save(self, lane: Lane, now: datetime) -> None:
@@ -266,12 +279,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _publish(self, tenant: Tenant) -> None:
         """Tell others what the state says. What cannot be told now is told by the reminder, soon."""
+        self._write_soon()
         results = await asyncio.gather(
-            self._publish_turn(),
-            self._publish_batch(),
-            self._publish_notices(),
-            self._empty_outbox(),
-            return_exceptions=True,
+            self._publish_turn(), self._publish_batch(), self._publish_notices(), return_exceptions=True
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
@@ -317,14 +327,28 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
                 await self.ports.publish_notice(entry)
                 told[notice.id] = now
 
+    # -- what is written beside --------------------------------------------------------------------------------
+
+    def _write_soon(self) -> None:
+        lane = self._lane
+        if lane and (lane.outbox or self._saved_records(lane)):
+            self.ports.beside.soon(self.id.id, self._write)
+
+    async def _write(self) -> None:
+        async with self._one_at_a_time:
+            await self._empty_outbox()
+
     async def _empty_outbox(self) -> None:
         lane = self._lane
         if lane is None:
             return
-        saved = tuple(record for record in lane.records if record.step <= self._saved_steps)
+        saved = self._saved_records(lane)
         if lane.outbox or saved:
             await self.ports.empty_outbox(lane, saved)
             self._lane = lane.model_copy(update={"outbox": (), "records": lane.records[len(saved) :]})
+
+    def _saved_records(self, lane: Lane) -> tuple[StepRecord, ...]:
+        return tuple(record for record in lane.records if record.step <= self._saved_steps)
 
     # -- the reminder ------------------------------------------------------------------------------------------
 
@@ -349,7 +373,8 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         assert self._lane is not None
         due, out = domain.next_due(self._lane, tenant, now), self._published
         again = out.batch_at + REPUBLISH_AFTER if out.batch and out.batch_at else None
-        return min((moment for moment in (due, again) if moment), default=None)
+        written = now + WRITTEN_WITHIN if self._lane.outbox else None
+        return min((moment for moment in (due, again, written) if moment), default=None)
 
     async def _register_soon(self, wait: timedelta) -> None:
         try:
@@ -360,6 +385,17 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _register(self, wait: timedelta) -> None:
         await self.register_reminder(REMINDER, b"", max(wait, SHORTEST_WAIT), FIRES_AGAIN)
+        self._reminder_stands.set()
+
+    async def _reminder_to_stand(self) -> None:
+        """Raises DaprUnavailable: the caller is to come again. What was published goes its way meanwhile."""
+        if self._armed_for is None or self._reminder_stands.is_set():
+            return
+        try:
+            async with asyncio.timeout(STANDS_WITHIN_S):
+                await self._reminder_stands.wait()
+        except TimeoutError as late:
+            raise DaprUnavailable("the lane's first reminder is not registered yet") from late
 
     async def _register_in_the_end(self) -> None:
         """One task a lane: it registers what is wanted at the time, so a late one never replaces a later wish."""
@@ -387,7 +423,7 @@ class ForeignTenant(Exception):
     """A message of one tenant came to a lane of another."""
 
 
-_PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError, LaneMoved)
+_PASSING = (*PASSING, LaneMoved)
 """Failures of the surroundings: the caller is to try again."""
 
 
@@ -402,6 +438,12 @@ def _parsed(kind: type[M], body: bytes) -> M:
 def _why(failed: BaseException) -> str:
     """Own exceptions name the sidecar call that failed; others could quote data."""
     return str(failed) if isinstance(failed, DaprUnavailable | NotTaken) else ""
+
+
+def _with_results(lane: Lane, results: Iterable[SendResult]) -> Lane:
+    """With results of messages, which are told to the transcript."""
+    entries = [SettledEntry(result=result) for result in results]
+    return lane.model_copy(update={"outbox": (*lane.outbox, *entries)}) if entries else lane
 
 
 def _answer(outcome: domain.StepOutcome) -> LaneAnswer:

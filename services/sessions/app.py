@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from pydantic import Field
 from m2n.dapr import DaprUnavailable, PooledActorClient
 from m2n.database import Database, open_database
 from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
-from m2n.lanes import ACTOR_TYPE, told_lane
+from m2n.lanes import ACTOR_TYPE, bring_to_lane
 from m2n.serialization import JsonSerializer
 from m2n.service import Service
 from m2n.store_clock import database_time
@@ -32,6 +32,8 @@ app = service.app
 DRAIN = timedelta(milliseconds=500)
 """When lanes are given to other hosts, the sidecar waits so long for the calls that are under way. Those wait for it in
 turn, because it lets no state call pass meanwhile: all lanes stand still until it cancels them, so this is short."""
+
+END_WITHIN_S = 1.0
 
 DaprActor(app)
 
@@ -65,7 +67,15 @@ async def hosting() -> AsyncIterator[None]:
     app.state.transcript = transcript
     async with database_time(database, service.settings):
         yield
+    await _written()
     await client.close()
+
+
+async def _written() -> None:
+    """What is not written now is written by the lanes' next host."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_WITHIN_S):
+            await SessionActor.ports.beside.finish()
 
 
 async def _recordings(database: Database) -> Recordings | None:
@@ -79,13 +89,13 @@ async def _recordings(database: Database) -> Recordings | None:
 
 @service.on(REPLIES, Reply)
 async def replies(reply: Reply) -> None:
-    await told_lane(service.dapr, reply.tenant, reply.profile_id, "reply", reply)
+    """What could not be brought to its lane directly (see m2n.lanes.tell_lane)."""
+    await bring_to_lane(service.dapr, reply)
 
 
 @service.on(RECEIPTS, ReceiptEvent)
 async def receipts(event: DeliveryReport | DeskNoted) -> None:
-    method = "delivered" if isinstance(event, DeliveryReport) else "noted"
-    await told_lane(service.dapr, event.tenant, event.profile_id, method, event)
+    await bring_to_lane(service.dapr, event)
 
 
 @app.get("/internal/tenants/{tenant}/sessions/{session_id}/messages")

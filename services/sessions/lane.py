@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionEvent, SessionFacts
+from m2n.events import DeskNotice, HandoverReason, Line, Owner, SendResult, SessionEvent, SessionFacts
 from m2n.message import Address, Author, Hop, Model, Moment, Outbound, TextContent, plain_text
 from services.sessions.step_record import StepRecord
 
@@ -137,6 +137,13 @@ class EventEntry(Model):
     event: SessionEvent
 
 
+class SettledEntry(Model):
+    """What became of a message to the customer."""
+
+    kind: Literal["settled"] = "settled"
+    result: SendResult
+
+
 class NoticeEntry(Model):
     """Told to the desk again and again until it says that it knows."""
 
@@ -144,7 +151,7 @@ class NoticeEntry(Model):
     notice: DeskNotice
 
 
-Entry = Annotated[TranscriptLine | EventEntry, Field(discriminator="kind")]
+Entry = Annotated[TranscriptLine | EventEntry | SettledEntry, Field(discriminator="kind")]
 
 
 class Applied(State):

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from m2n.dapr import DaprClient
-from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SendResult, SessionEvent, Turn, desk_topic
+from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SessionEvent, Turn, desk_topic
 from m2n.message import Outbound
 from m2n.serialization import to_json
-from services.sessions.lane import EventEntry, Lane, NoticeEntry, TranscriptLine
+from services.sessions.lane import EventEntry, Lane, NoticeEntry, SettledEntry, TranscriptLine
 from services.sessions.lane_store import LaneStore
 from services.sessions.recordings import Recordings
 from services.sessions.step_record import StepRecord
 from services.sessions.transcript import Transcript
+from services.sessions.write_behind import WriteBehind
 
 BATCH = 20
 """At most so many messages go out together; the rest follow when they are settled."""
@@ -27,6 +28,7 @@ class Ports:
     transcript: Transcript
     recordings: Recordings | None = None
     """None: steps are not recorded."""
+    beside: WriteBehind = field(default_factory=WriteBehind)
 
     async def publish_turn(self, lane: Lane) -> None:
         session = lane.session
@@ -51,11 +53,12 @@ class Ports:
         await self.dapr.publish(OUTBOUND, batch)
 
     async def empty_outbox(self, lane: Lane, records: tuple[StepRecord, ...]) -> None:
-        """Transcript lines and records in one write each; events into the database first, then told, in order."""
+        """Lines, results and records go together; events into the database first, then told, in order."""
         lines = [entry for entry in lane.outbox if isinstance(entry, TranscriptLine)]
+        results = [entry.result for entry in lane.outbox if isinstance(entry, SettledEntry)]
         events = [entry.event for entry in lane.outbox if isinstance(entry, EventEntry)]
         await asyncio.gather(
-            self.transcript.write(lane.tenant, lane.profile_id, lines),
+            self.transcript.write(lane.tenant, lane.profile_id, lines, results),
             self._tell(lane.tenant, events),
             self._keep(lane, records),
         )
@@ -72,10 +75,6 @@ class Ports:
 
     async def publish_notice(self, entry: NoticeEntry) -> None:
         await self.dapr.publish(desk_topic(entry.adapter), entry.notice)
-
-    async def settle(self, tenant: str, results: list[SendResult]) -> None:
-        for result in results:
-            await self.transcript.settle(tenant, result)
 
 
 def next_batch(lane: Lane) -> tuple[Outbound, ...]:

@@ -8,9 +8,9 @@ from pymongo import ASCENDING
 
 from m2n.bulk_writes import BulkWriter, Write
 from m2n.database import Database
-from m2n.events import SessionEvent
+from m2n.events import SendResult, SessionEvent
 from m2n.message import Author
-from m2n.message_statuses import MessageStatuses
+from m2n.message_statuses import MessageStatuses, settling
 from services.sessions.lane import TranscriptLine
 
 
@@ -30,9 +30,12 @@ class Transcript(MessageStatuses):
         await self._messages.create_index([("tenant", ASCENDING), ("profile_id", ASCENDING), ("at", ASCENDING)])
         await self._events.create_index([("tenant", ASCENDING), ("session_id", ASCENDING), ("at", ASCENDING)])
 
-    async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
-        """Insert what is not there yet; a delivery result that came earlier is kept."""
-        await self._writer.write([_insert(tenant, profile_id, entry) for entry in lines])
+    async def write(
+        self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine], results: Sequence[SendResult] = ()
+    ) -> None:
+        """Lines, and what became of messages to the customer; either may be there first. Raises PyMongoError."""
+        inserts = [_insert(tenant, profile_id, entry) for entry in lines]
+        await self._writer.write([*inserts, *(settling(tenant, result) for result in results)])
 
     async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
         """Keep a session's events, each once."""

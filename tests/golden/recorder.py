@@ -1,9 +1,9 @@
 """A customer's lane in the real actor, over state in memory, with a clock of its own; its steps are recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from m2n.events import Action, DeliveryReport, DeskNoted, HandoverReason, Outcome, Reply, SendResult
@@ -17,6 +17,7 @@ from tests.unit.builders import NOON, inbound, reply
 from tests.unit.test_session_actor import Host
 
 BETWEEN_CALLS = timedelta(milliseconds=150)
+T = TypeVar("T")
 REFUSED = VendorError(code="63016", reason="outside of the time in which free text may be sent")
 
 
@@ -46,7 +47,7 @@ class Recorder:
     async def says_again(self, number: int, text: str = "hello", content: Content | None = None) -> LaneAnswer:
         self.now += BETWEEN_CALLS
         message = inbound(text, number=number, at=self.now - timedelta(milliseconds=40), content=content)
-        return from_json(LaneAnswer, await self.host.actor.accept(to_json(message)))
+        return from_json(LaneAnswer, await self._written(self.host.actor.accept(to_json(message))))
 
     async def answers(self, *texts: str, action: Action = Action.ANSWER, **changes: Any) -> LaneAnswer:
         """The engine's answer to the open turn, or what else the router, engine or desk says of it."""
@@ -75,7 +76,7 @@ class Recorder:
 
     async def replies(self, made: Reply) -> LaneAnswer:
         self.now += BETWEEN_CALLS
-        return await self.host.reply(made)
+        return await self._written(self.host.reply(made))
 
     async def delivers(
         self, outcome: Outcome = Outcome.ACCEPTED, count: int = 20, later_s: float | None = None
@@ -88,18 +89,25 @@ class Recorder:
             for message in self.lane.to_send[:count]
         )
         report = DeliveryReport(tenant="acme", profile_id="P1", results=results, retry_after_s=later_s)
-        await self.host.actor.delivered(to_json(report))
+        await self._written(self.host.actor.delivered(to_json(report)))
 
     async def notes(self) -> None:
         """The desk confirms the first notice that waits."""
         self.now += BETWEEN_CALLS
         noted = DeskNoted(tenant="acme", profile_id="P1", notice_id=self.lane.notices[0].notice.id)
-        await self.host.actor.noted(to_json(noted))
+        await self._written(self.host.actor.noted(to_json(noted)))
 
     async def waits(self, seconds: float) -> None:
         """Time passes, and the reminder fires."""
         self.now += timedelta(seconds=seconds)
-        await self.host.tick()
+        await self._written(self.host.tick())
+
+    async def _written(self, call: Awaitable[T]) -> T:
+        """The call's answer, when what it leaves to be written is written."""
+        try:
+            return await call
+        finally:
+            await self.host.written()
 
 
 @contextmanager

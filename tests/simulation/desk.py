@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from m2n.dapr import DaprUnavailable
-from m2n.events import RECEIPTS, REPLIES, Action, DeskNoted, DeskNotice, Reply, SessionFacts, Turn
+from m2n.events import Action, DeskNoted, DeskNotice, Reply, SessionFacts, Turn
 from m2n.lanes import LaneAnswer, LaneFault, told_lane
 from m2n.message import Author, TextContent
 from tests.simulation.ledger import Ledger, serials
@@ -60,7 +60,7 @@ class Desk:
                 known.unanswered += serials(line)
                 self._ledger.taken_by_desk(*known.key, serials(line))
         taken = _reply(known, f"{turn.id}.taken", Action.TAKEN, turn_id=turn.id)
-        self._world.later(self._world.plan.random() * 0.5, self._topics.publish, REPLIES, taken)
+        self._world.later(self._world.plan.random() * 0.5, self._sidecar.tell, taken)
 
     def _notice(self, notice: DeskNotice) -> None:
         key = (notice.session_id, notice.epoch)
@@ -73,7 +73,7 @@ class Desk:
         else:
             self._closed_unopened.add(key)
         noted = DeskNoted(tenant=notice.tenant, profile_id=notice.profile_id, notice_id=notice.id)
-        self._world.later(0.01, self._topics.publish, RECEIPTS, noted)
+        self._world.later(0.01, self._sidecar.tell, noted)
 
     def _close(self, known: Conversation) -> None:
         known.closed = True

@@ -6,13 +6,14 @@ from m2n.message import Author, TextContent
 from m2n.routing import HandOver, ToDesk, ToEngine, route
 from m2n.tenant import Tenant
 from tests.simulation.ledger import serials
+from tests.simulation.sidecar import Sidecar
 from tests.simulation.topics import Topics
 from tests.simulation.world import World
 
 
 class RouterAndEngine:
-    def __init__(self, world: World, topics: Topics, tenant: Tenant) -> None:
-        self._world, self._topics, self._tenant = world, topics, tenant
+    def __init__(self, world: World, topics: Topics, tenant: Tenant, sidecar: Sidecar) -> None:
+        self._world, self._topics, self._tenant, self._sidecar = world, topics, tenant, sidecar
         plan = world.plan
         self._silent = plan.choice((0.0, 0.0, 0.05, 0.3))
         self._hands_over = plan.choice((0.0, 0.05, 0.2))
@@ -56,7 +57,7 @@ class RouterAndEngine:
 
     def _send(self, reply: Reply, pause_s: float) -> None:
         self._world.say("engine", f"{reply.id}: {reply.action.value} in {pause_s:.1f} s")
-        self._world.later(pause_s, self._topics.publish, "replies", reply)
+        self._world.later(pause_s, self._sidecar.tell, reply)
 
 
 def _words(turn: Turn) -> str:

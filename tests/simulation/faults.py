@@ -21,7 +21,6 @@ PORTS = (
     "transcript",
     "record events",
     "record steps",
-    "settle",
     "reminder",
     "tenant",
     "receive",

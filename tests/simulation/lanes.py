@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect
 
 from m2n.dapr import DaprUnavailable
 from m2n.events import DeliveryReport, DeskNoted, Reply, SendResult, SessionEvent
-from m2n.lanes import told_lane
+from m2n.lanes import bring_to_lane
 from m2n.serialization import JsonSerializer, from_json
 from m2n.tenant import Tenant, TenantSnapshot
 from services.sessions.actor import SessionActor, SessionActorInterface
@@ -309,14 +309,18 @@ class TranscriptPort:
     def __init__(self, process: Process, ledger: Ledger) -> None:
         self._process, self._ledger = process, ledger
 
-    async def write(self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine]) -> None:
-        if lines:
-            seqs = " ".join(f"{entry.session_id}.{entry.line.seq}" for entry in lines)
-            await self._call("transcript", lambda: self._ledger.written(lines), seqs)
+    async def write(
+        self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine], results: Sequence[SendResult] = ()
+    ) -> None:
+        if lines or results:
+            seqs = [f"{entry.session_id}.{entry.line.seq}" for entry in lines]
+            outcomes = [f"{result.message_id}={result.outcome.value}" for result in results]
+            await self._call("transcript", lambda: self._write(lines, results), " ".join((*seqs, *outcomes)))
 
-    async def settle(self, tenant: str, result: SendResult) -> None:
-        detail = f"{result.message_id} {result.outcome.value}"
-        await self._call("settle", lambda: self._ledger.settled(result), detail)
+    def _write(self, lines: Sequence[TranscriptLine], results: Sequence[SendResult]) -> None:
+        self._ledger.written(lines)
+        for result in results:
+            self._ledger.settled(result)
 
     async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
         await self._call("record events", lambda: None, " ".join(event.what for event in events))
@@ -412,11 +416,10 @@ class Host:
         return self.service.process.serve(self._deactivate(lane))
 
     async def reply(self, reply: Reply) -> None:
-        await told_lane(self._sidecar, reply.tenant, reply.profile_id, "reply", reply)  # pyright: ignore[reportArgumentType]
+        await bring_to_lane(self._sidecar, reply)  # pyright: ignore[reportArgumentType]
 
     async def receipt(self, event: DeliveryReport | DeskNoted) -> None:
-        method = "delivered" if isinstance(event, DeliveryReport) else "noted"
-        await told_lane(self._sidecar, event.tenant, event.profile_id, method, event)  # pyright: ignore[reportArgumentType]
+        await bring_to_lane(self._sidecar, event)  # pyright: ignore[reportArgumentType]
 
     def cut_off(self, seconds: float) -> None:
         """The sidecar dies and comes back; the app lives on with its memory."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
+from m2n.dapr import DaprUnavailable
+from m2n.lanes import LaneEvent, tell_lane
 from m2n.serialization import from_state, to_json, to_state
 from tests.simulation.processes import Process
 from tests.simulation.topics import Topics
@@ -41,6 +43,18 @@ class Sidecar:
         await self._process.call("call lane", lambda: None, detail)
         answer = await self._placement.invoke(self._process, actor_id, method, to_json(argument))
         return await self._process.call("lane's answer", lambda: answer, f"to {detail}: {answer.decode()}")
+
+    def tell(self, event: LaneEvent) -> None:
+        """As an engine or a desk does, whose own call comes again when it fails; now and then twice."""
+        world = self._process.world
+        for _ in range(2 if world.luck.random() < 0.1 else 1):
+            world.task(self._told(event))
+
+    async def _told(self, event: LaneEvent) -> None:
+        try:
+            await tell_lane(self, event)  # pyright: ignore[reportArgumentType]
+        except DaprUnavailable:
+            self._process.world.later(1.0, self.tell, event)
 
     async def create_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> bool:
         def create() -> bool:

@@ -11,7 +11,7 @@ import structlog
 from m2n import clock
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import OUTBOUND, RECEIPTS, REPLIES, TURNS, OutboundBatch, desk_topic
-from m2n.lanes import LaneAnswer, call_lane
+from m2n.lanes import LaneAnswer, call_lane, tell_lane
 from m2n.message import Inbound, Outbound
 from services.delivery.batch import BatchSender, Route
 from services.delivery.sending import Sender
@@ -91,7 +91,7 @@ class Simulation:
     def _connect(self) -> None:
         world, outside = self._world, Process(self._world, "desk", mortal=False)
         desk = Desk(world, self._topics, self._ledger, self._sidecar(outside))
-        router = RouterAndEngine(world, self._topics, self._tenant)
+        router = RouterAndEngine(world, self._topics, self._tenant, self._sidecar(outside))
         self._topics.subscribe(TURNS, lambda: (outside, router.turn))
         self._topics.subscribe(desk_topic("builtin"), lambda: (outside, desk.event))
         self._topics.subscribe(REPLIES, lambda: self._at_a_host("reply"))
@@ -139,7 +139,7 @@ class Simulation:
         sidecar, batches = self._delivery_sidecar, self._batches
         report = await batches.send(batch)
         if report.results or report.retry_after_s is not None:
-            await sidecar.publish(RECEIPTS, report)
+            await tell_lane(sidecar, report)  # pyright: ignore[reportArgumentType]
 
     def _new_profile(self) -> str:
         self._profiles += 1

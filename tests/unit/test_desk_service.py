@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from m2n.adapters.desk import ConversationOver, DeskContext, DeskUnavailable
 from m2n.adapters.desk_service import desk_service
 from m2n.dapr import DaprClient
-from m2n.events import REPLIES, Action, DeskNoted, DeskNotice, Reply, Turn
+from m2n.events import Action, DeskNoted, DeskNotice, Turn
+from m2n.lanes import LaneAnswer
 from m2n.message import Hop
+from m2n.serialization import to_json
 from m2n.tenant import Connection, ConnectionKind, SecretRef, TenantSnapshot
 from m2n.tenants import TenantDirectory
 from tests.unit.builders import NOON, tenant
@@ -45,7 +47,7 @@ class RecordingDesk:
 
 
 class Sidecar:
-    """Answers as the tenants service and the secret store would; keeps what is published."""
+    """Answers as the tenants service, the secret store and lanes would; keeps what lanes are told."""
 
     def __init__(self) -> None:
         desk = {"id": "acme-paper", "kind": ConnectionKind.DESK, "adapter": "paper"}
@@ -54,7 +56,7 @@ class Sidecar:
         self.snapshot = TenantSnapshot(
             tenant=whole.model_copy(update={"connections": (*whole.connections, paper)}), version=1
         )
-        self.published: list[tuple[str, Reply]] = []
+        self.told: list[tuple[str, Any]] = []
 
     async def invoke(self, _: str, __: str, path: str, **___: Any) -> httpx.Response:
         connection = path.removeprefix("/internal/connections/")
@@ -66,8 +68,9 @@ class Sidecar:
     async def secret(self, store: str, key: str) -> str:
         return f"value of {store}/{key}"
 
-    async def publish(self, topic: str, event: Reply) -> None:
-        self.published.append((topic, event))
+    async def invoke_actor(self, actor_type: str, actor_id: str, method: str, argument: BaseModel) -> bytes:
+        self.told.append((method, argument))
+        return to_json(LaneAnswer(result="applied"))
 
 
 @dataclass
@@ -104,8 +107,8 @@ async def test_a_turn_is_offered_with_its_connection_and_secrets(at: Setting) ->
     ((offered, context),) = at.desk.taken
     assert offered == addressed("acme-paper")
     assert (context.connection.id, context.secrets) == ("acme-paper", {"pen": "value of m2n-secrets/acme-pen"})
-    ((topic, reply),) = at.sidecar.published
-    assert topic == REPLIES
+    ((method, reply),) = at.sidecar.told
+    assert method == "reply"
     assert (reply.action, reply.id, reply.turn_id, reply.epoch) == (Action.TAKEN, "P1.1.t3.taken.2", "P1.1.t3", 2)
     assert [hop.service for hop in reply.trail] == ["router", "handover-paper"]
 
@@ -113,23 +116,23 @@ async def test_a_turn_is_offered_with_its_connection_and_secrets(at: Setting) ->
 async def test_an_unavailable_desk_gets_it_again(at: Setting) -> None:
     at.desk.failure = DeskUnavailable("closed for cleaning")
     assert (await at.bring(addressed("acme-paper"))).status_code == 500
-    assert at.sidecar.published == []
+    assert at.sidecar.told == []
     at.desk.failure = None
     assert (await at.bring(addressed("acme-paper"))).status_code == 200
-    assert len(at.sidecar.published) == 1
+    assert len(at.sidecar.told) == 1
 
 
 async def test_a_turn_of_an_ended_conversation_is_not_said_to_be_taken(at: Setting) -> None:
     at.desk.failure = ConversationOver("P1.1:2")
     assert (await at.bring(addressed("acme-paper"))).json() == {"status": "SUCCESS"}
-    assert at.sidecar.published == []
+    assert at.sidecar.told == []
 
 
 @pytest.mark.parametrize("connection", [None, "unknown", "acme-bot", "acme-desk"])
 async def test_a_misrouted_turn_goes_back(at: Setting, connection: str | None) -> None:
     assert (await at.bring(addressed(connection))).status_code == 200
     assert at.desk.taken == []
-    ((_, reply),) = at.sidecar.published
+    ((_, reply),) = at.sidecar.told
     assert (reply.action, reply.turn_id) == (Action.FAILED, "P1.1.t3")
 
 
@@ -138,7 +141,7 @@ async def test_another_tenants_connection_is_not_used(at: Setting) -> None:
     foreign = ours.model_copy(update={"session": ours.session.model_copy(update={"tenant": "other"})})
     await at.bring(foreign)
     assert at.desk.taken == []
-    ((_, reply),) = at.sidecar.published
+    ((_, reply),) = at.sidecar.told
     assert (reply.action, reply.because) == (Action.FAILED, "the desk's connection is not the tenant's")
 
 
@@ -146,4 +149,4 @@ async def test_notices_reach_the_desk(at: Setting) -> None:
     notice = DeskNotice(id="n", tenant="acme", profile_id="P1", session_id="P1.1", epoch=2, what="cancelled", at=NOON)
     await at.bring(notice)
     assert at.desk.notices == [notice]
-    assert at.sidecar.published == [("receipts", DeskNoted(tenant="acme", profile_id="P1", notice_id="n"))]
+    assert at.sidecar.told == [("noted", DeskNoted(tenant="acme", profile_id="P1", notice_id="n"))]

@@ -28,6 +28,7 @@ from services.sessions.ports import Ports
 from tests.unit.builders import NOON, inbound, later, reply, tenant
 from tests.unit.memory_lanes import Documents, lane_store
 from tests.unit.memory_recordings import MemoryRecordings
+from tests.unit.write_by_hand import WriteByHand
 
 LANE = "acme:P1"
 
@@ -123,15 +124,15 @@ class Lines:
 
     def __init__(self) -> None:
         self.written: list[int] = []
+        self.settled: list[str] = []
         self.events: list[str] = []
 
-    async def write(self, tenant: str, profile_id: str, lines: list[Any]) -> None:
+    async def write(self, tenant: str, profile_id: str, lines: list[Any], results: list[SendResult]) -> None:
         self.written += [entry.line.seq for entry in lines]
+        self.settled += [result.message_id for result in results]
 
     async def record(self, tenant: str, events: list[Any]) -> None:
         self.events += [event.what for event in events]
-
-    async def settle(self, tenant: str, result: SendResult) -> None: ...
 
 
 class Directory:
@@ -152,7 +153,9 @@ class Host:
     def __init__(self, **changes: Any) -> None:
         self.sidecar, self.topics, self.lines, self.lanes = Sidecar(), Topics(), Lines(), Lanes()
         self.recordings = MemoryRecordings()
-        SessionActor.ports = Ports(self.topics, self.lanes.store(), self.lines, self.recordings)  # pyright: ignore[reportArgumentType]
+        doubles: Any = (self.topics, self.lanes.store(), self.lines, self.recordings, WriteByHand())
+        ports = SessionActor.ports = Ports(*doubles)
+        self.written = ports.beside.finish
         self.directory = Directory(**changes)
         SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
         self.restart()
@@ -201,6 +204,7 @@ async def test_a_message_is_one_save_and_then_published(host: Host) -> None:
     assert (await host.accept()).result == "applied"
     assert host.lanes.saves == 1
     assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+    await host.written()
     assert host.lines.written == [1]
 
 
@@ -247,6 +251,41 @@ async def test_neither_published_nor_reminded_is_an_error_for_the_caller(host: H
     host.sidecar.failing_reminders = 1
     with pytest.raises(DaprUnavailable):
         await host.accept()
+
+
+async def test_a_message_is_taken_when_somebody_will_look_at_its_lane(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a reminder, a lane whose process dies now would sleep until its customer writes again."""
+    monkeypatch.setattr("services.sessions.actor.STANDS_WITHIN_S", 0.01)
+    monkeypatch.setattr("services.sessions.actor.AGAIN_SOON", timedelta(milliseconds=1))
+    host.sidecar.failing_reminders = 1_000_000
+    with pytest.raises(DaprUnavailable):
+        await host.accept()
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+    host.sidecar.failing_reminders = 0
+    async with asyncio.timeout(5):
+        assert host.actor._arming
+        await host.actor._arming
+    assert (await host.accept()).result == "duplicate"
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+
+
+async def test_what_is_written_beside_goes_together(host: Host) -> None:
+    await host.accept("one", 1)
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    await host.settle("P1.1.2")
+    assert (host.lines.written, host.lines.settled, host.stored().outbox[-1].kind) == ([], [], "transcript")
+    await host.written()
+    assert (host.lines.written, host.lines.settled) == ([1, 2], ["P1.1.2"])
+
+
+async def test_what_was_not_written_is_written_by_the_next_host(host: Host) -> None:
+    await host.accept("one", 1)
+    SessionActor.ports.beside = WriteByHand()
+    host.restart()
+    await host.tick()
+    assert host.lines.written == [1]
 
 
 async def test_one_batch_is_out_at_a_time(host: Host) -> None:

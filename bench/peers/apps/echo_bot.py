@@ -39,10 +39,8 @@ class TwilioAdapter(BotAdapter):
         return [await self._send(context, each) for each in activities if each.type == ActivityTypes.message]
 
     async def _send(self, context: TurnContext, activity: Activity) -> ResourceResponse:
-        account = context.activity.channel_data["AccountSid"]
-        call = sending(
-            self._settings, account, activity.from_property.id, activity.recipient.id, activity.text
-        )  # fmt: skip
+        account, ours, theirs = context.activity.channel_data["AccountSid"], activity.from_property, activity.recipient
+        call = sending(self._settings, account, ours.id, theirs.id, activity.text)
         async with self._http.post(call.url, data=call.form, headers=call.headers) as answer:
             answer.raise_for_status()
             return ResourceResponse(id=(await answer.json())["sid"])

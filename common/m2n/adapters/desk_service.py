@@ -6,7 +6,8 @@ from pydantic import Field
 
 from m2n import clock
 from m2n.adapters.desk import ConversationOver, Desk, DeskContext
-from m2n.events import RECEIPTS, REPLIES, Action, DeskNoted, DeskNotice, Reply, Turn, desk_topic
+from m2n.events import Action, DeskNoted, DeskNotice, Reply, Turn, desk_topic
+from m2n.lanes import tell_lane
 from m2n.message import Author, Hop
 from m2n.service import Service
 from m2n.telemetry import log
@@ -32,10 +33,10 @@ def desk_service(desk: Desk, app_id: str) -> Service:
     async def events(event: Turn | DeskNotice) -> None:
         if isinstance(event, DeskNotice):
             await desk.notice(event)
-            return await service.dapr.publish(RECEIPTS, _noted(event))
+            return await tell_lane(service.dapr, _noted(event))
         reply = await _offered(desk, event, service.tenants, service.name)
         if reply:
-            await service.dapr.publish(REPLIES, reply)
+            await tell_lane(service.dapr, reply)
 
     return service
 

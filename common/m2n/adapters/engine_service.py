@@ -4,7 +4,8 @@ from typing import Any
 
 from m2n import clock
 from m2n.adapters.engine import Engine, EngineAnswer, EngineContext
-from m2n.events import REPLIES, Action, HandoverReason, Reply, Turn, engine_topic
+from m2n.events import Action, HandoverReason, Reply, Turn, engine_topic
+from m2n.lanes import tell_lane
 from m2n.message import Author, Hop
 from m2n.service import Service
 from m2n.telemetry import log
@@ -23,13 +24,13 @@ def engine_service(engine: Engine, app_id: str) -> Service:
         try:
             snapshot, connection = await service.tenants.connection(turn.connection or "")
         except UnknownConnection:
-            return await service.dapr.publish(REPLIES, _failed(turn, "the engine's connection does not exist any more"))
+            return await tell_lane(service.dapr, _failed(turn, "the engine's connection does not exist any more"))
         if snapshot.tenant.id != turn.session.tenant:
             log().error("turn names a foreign connection", tenant=turn.session.tenant, turn=turn.id)
-            return await service.dapr.publish(REPLIES, _failed(turn, "the engine's connection is not the tenant's"))
+            return await tell_lane(service.dapr, _failed(turn, "the engine's connection is not the tenant's"))
         secrets = await service.tenants.secrets(connection)
         answer = await engine.answer(turn, EngineContext(connection, secrets, snapshot.version))
-        await service.dapr.publish(REPLIES, _reply(turn, answer, service.name))
+        await tell_lane(service.dapr, _reply(turn, answer, service.name))
 
     return service
 

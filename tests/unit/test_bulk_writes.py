@@ -1,0 +1,116 @@
+"""Writes of many callers in few requests: each caller hears of its own."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+
+from m2n.bulk_writes import AT_MOST, BulkWriter, Write
+
+
+class Collection:
+    """Keeps what each request holds. Writes of a key in ``refused`` fail, all of a request while ``away``."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[Any]] = []
+        self.refused: set[str] = set()
+        self.away = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def update_one(self, where: Any, change: Any, upsert: bool) -> None:
+        assert upsert
+        await self._take([UpdateOne(where, change, upsert=True)])
+
+    async def replace_one(self, where: Any, document: Any, upsert: bool) -> None:
+        assert upsert
+        await self._take([ReplaceOne(where, document, upsert=True)])
+
+    async def bulk_write(self, operations: list[Any], ordered: bool) -> None:
+        assert not ordered
+        await self._take(operations)
+
+    async def _take(self, operations: list[Any]) -> None:
+        self.requests.append(operations)
+        await self.gate.wait()
+        if self.away:
+            raise AutoReconnect("away")
+        errors = [{"index": n} for n, each in enumerate(operations) if each._filter["_id"] in self.refused]
+        if errors and len(operations) == 1:
+            raise OperationFailure("refused")
+        if errors:
+            raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": []})
+
+
+def write(key: str) -> Write:
+    return Write(key, {"$set": {"a": 1}})
+
+
+@pytest.fixture
+def collection() -> Collection:
+    return Collection()
+
+
+@pytest.fixture
+def writer(collection: Collection) -> BulkWriter:
+    return BulkWriter(collection)  # pyright: ignore[reportArgumentType]
+
+
+async def test_what_comes_meanwhile_goes_together(collection: Collection, writer: BulkWriter) -> None:
+    collection.gate.clear()
+    first = asyncio.create_task(writer.write([write("a")]))
+    await asyncio.sleep(0.01)
+    others = [asyncio.create_task(writer.write([write(key), Write(f"{key}2", {}, replaces=True)])) for key in "bcd"]
+    await asyncio.sleep(0.01)
+    collection.gate.set()
+    await asyncio.gather(first, *others)
+    assert [len(request) for request in collection.requests] == [1, 6]
+    assert isinstance(collection.requests[1][1], ReplaceOne)
+
+
+async def test_nobody_is_told_before_it_is_written(collection: Collection, writer: BulkWriter) -> None:
+    collection.gate.clear()
+    waiting = asyncio.create_task(writer.write([write("a")]))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    collection.gate.set()
+    await waiting
+
+
+async def test_a_write_that_fails_is_its_callers_failure_alone(collection: Collection, writer: BulkWriter) -> None:
+    collection.refused = {"b"}
+    told = await asyncio.gather(
+        *(writer.write([write(key), write(f"{key}2")]) for key in "abc"), return_exceptions=True
+    )
+    assert [type(each) for each in told] == [type(None), BulkWriteError, type(None)]
+    assert len(collection.requests) == 1
+
+
+async def test_an_outage_is_everybodys_and_passes(collection: Collection, writer: BulkWriter) -> None:
+    collection.away = True
+    told = await asyncio.gather(*(writer.write([write(key)]) for key in "ab"), return_exceptions=True)
+    assert [type(each) for each in told] == [AutoReconnect, AutoReconnect]
+    collection.away = False
+    await writer.write([write("a")])
+
+
+async def test_a_caller_that_went_away_holds_no_other_up(collection: Collection, writer: BulkWriter) -> None:
+    collection.gate.clear()
+    gone, stays = (asyncio.create_task(writer.write([write(key)])) for key in "ab")
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    collection.gate.set()
+    await stays
+    assert sum(len(request) for request in collection.requests) == 2
+
+
+async def test_a_request_is_bounded(collection: Collection, writer: BulkWriter) -> None:
+    await asyncio.gather(*(writer.write([write(f"{number}")]) for number in range(AT_MOST + 10)))
+    assert [len(request) for request in collection.requests] == [AT_MOST, 10]
+
+
+async def test_nothing_is_no_request(collection: Collection, writer: BulkWriter) -> None:
+    await writer.write([])
+    assert collection.requests == []
