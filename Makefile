@@ -25,7 +25,7 @@ demo: .venv/.installed ## Play the demo conversation again on the running stack
 stop: .venv/.installed ## End a stack that was left behind or runs in another terminal
 	@$(STACK) stop
 
-logs: .venv/.installed ## Follow the logs (PART=router: of one part)
+logs: .venv/.installed ## Follow the logs (PART=sessions: of one part)
 	@$(STACK) logs $(PART)
 
 status: .venv/.installed ## Show the parts of the running stack and the addresses of its services

@@ -18,7 +18,6 @@ from m2n.message import (
     VendorError,
 )
 
-TURNS = "turns"
 REPLIES = "replies"
 OUTBOUND = "outbound"
 RECEIPTS = "receipts"
@@ -65,7 +64,7 @@ class HandoverReason(StrEnum):
 
 
 class SessionFacts(Model):
-    """What engines, desks and the router may know of a session."""
+    """What engines and desks may know of a session."""
 
     tenant: Name
     profile_id: Name
@@ -88,9 +87,9 @@ class SessionFacts(Model):
 
 
 class Turn(Model):
-    """Topic ``turns``, then ``engine.<adapter>`` or ``desk.<adapter>``: what the customer said since the last answer.
+    """Topic ``engine.<adapter>`` or ``desk.<adapter>``: what the customer said since the last answer.
 
-    ``connection`` and ``routed_because`` are filled in by the router.
+    ``connection`` names the tenant's account with the engine or desk, ``routed_because`` says why it gets the turn.
     """
 
     kind: Literal["turn"] = "turn"
@@ -125,7 +124,7 @@ class Action(StrEnum):
     ANSWER = "answer"
     """A bot's answer: settles the turn."""
     HAND_OVER = "hand_over"
-    """Router or engine: a human is to take over."""
+    """The tenant's rules or the engine: a human is to take over."""
     TAKEN = "taken"
     """A desk has the turn's messages: settles the turn."""
     AGENT_JOINED = "agent_joined"
@@ -140,7 +139,7 @@ class Action(StrEnum):
 
 
 class Reply(Model):
-    """Topic ``replies``: what an engine, a desk or the router wants of a session.
+    """What an engine, a desk or the tenant's rules want of a session; topic ``replies``, if its lane cannot be called.
 
     It names the epoch that it was made for; one with another epoch is refused. ``id`` is the key of its one effect.
     """
@@ -194,7 +193,10 @@ class SendResult(Model):
 
 
 class DeliveryReport(Model):
-    """Topic ``receipts``: what became of a batch. ``retry_after_s`` is set when the rest is to be tried again."""
+    """What became of a batch; topic ``receipts``, if its lane cannot be called.
+
+    ``retry_after_s`` is set when the rest is to be tried again.
+    """
 
     kind: Literal["delivery"] = "delivery"
     tenant: Name
@@ -206,7 +208,7 @@ class DeliveryReport(Model):
 
 
 class DeskNoted(Model):
-    """Topic ``receipts``: the desk knows what a notice told it."""
+    """The desk knows what a notice told it; topic ``receipts``, if its lane cannot be called."""
 
     kind: Literal["noted"] = "noted"
     tenant: Name

@@ -56,7 +56,7 @@ def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
 
 @app.command()
-def logs(part: Annotated[str, typer.Argument(help="e.g. router or router-dapr; all when left out")] = "",
+def logs(part: Annotated[str, typer.Argument(help="e.g. sessions or sessions-dapr; all when left out")] = "",
          data_dir: DataDir = DEFAULT_DATA_DIR) -> None:  # fmt: skip
     """Follow the logs."""
     exit_on_problem(lambda: _follow(data_dir.resolve(), part))

@@ -33,7 +33,6 @@ SERVICES: tuple[Service, ...] = (
     Service("webhooks", "services.webhooks.app", public_port=8000),
     Service("identification", "services.identification.app"),
     Service("sessions", "services.sessions.app"),
-    Service("router", "services.router.app"),
     Service("nlp-builtin", "services.nlp.builtin.app"),
     Service("handover-desk", "services.handover.desk.app", public_port=8002),
     Service("delivery", "services.delivery.app"),

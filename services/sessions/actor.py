@@ -26,7 +26,8 @@ from m2n.tenants import TenantDirectory, UnknownTenant
 from services.sessions import domain, recording
 from services.sessions.lane import APPLIED_FOR, Lane, SettledEntry
 from services.sessions.lane_store import LaneMoved
-from services.sessions.ports import Ports, Published, next_batch
+from services.sessions.ports import Ports, Published, next_batch, open_turn
+from services.sessions.router import Routed, routed
 from services.sessions.step_record import StepRecord
 from services.sessions.turns import lock_of
 from services.sessions.write_behind import PASSING
@@ -37,6 +38,8 @@ AGAIN_SOON = timedelta(seconds=2)
 TICK_AGAIN_AT_MOST = timedelta(minutes=5)
 WRITTEN_WITHIN = timedelta(minutes=1)
 """Should this process die with an outbox that is not empty, the reminder sees to it after so long."""
+ROUTED_AT_MOST = 8
+"""So many turns in a row are settled by the rules alone; then the reminder goes on."""
 STANDS_WITHIN_S = 1.0
 """So long a caller waits for the lane's first reminder."""
 FIRES_AGAIN = timedelta(seconds=10)
@@ -279,9 +282,10 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _publish(self, tenant: Tenant) -> None:
         """Tell others what the state says. What cannot be told now is told by the reminder, soon."""
+        turn = await self._route(tenant)
         self._write_soon()
         results = await asyncio.gather(
-            self._publish_turn(), self._publish_batch(), self._publish_notices(), return_exceptions=True
+            self._publish_turn(turn), self._publish_batch(), self._publish_notices(), return_exceptions=True
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
@@ -290,13 +294,29 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             log().warning("not published yet, will be", lane=self.id.id, error=type(failure).__name__)
         await self._arm(tenant, soon=bool(failures))
 
-    async def _publish_turn(self) -> None:
-        lane = self._lane
-        turn = lane.session.turn if lane and lane.session else None
-        if lane is None or turn is None or self._published.turn == (turn.id, turn.attempt):
-            return
-        await self.ports.publish_turn(lane)
-        self._published.turn = (turn.id, turn.attempt)
+    async def _route(self, tenant: Tenant) -> Routed | None:
+        """The open turn and who gets it. One that nobody outside is to get is settled first, in a step of its own, and
+        the next one looked at. None when there is none that was not told yet."""
+        for _ in range(ROUTED_AT_MOST):
+            turn = open_turn(self._lane) if self._lane else None
+            if self._lane is None or turn is None or self._published.turn == (turn.id, turn.attempt):
+                return None
+            decision = routed(turn, tenant, clock.now())
+            if isinstance(decision, Routed):
+                return decision
+            step = domain.Step(self._lane, tenant, clock.now())
+            outcome = step.reply(decision, self._seen)
+            self._record(step, decision, outcome)
+            if outcome.result is not domain.Result.APPLIED:
+                log().error("the lane did not take its own decision", lane=self.id.id, why=outcome.why)
+                return None
+            await self._save(_with_results(step.lane, step.given_up), step.now)
+        return None
+
+    async def _publish_turn(self, turn: Routed | None) -> None:
+        if turn:
+            await self.ports.publish_turn(turn)
+            self._published.turn = (turn.turn.id, turn.turn.attempt)
 
     async def _publish_batch(self) -> None:
         """One batch is out at a time, which keeps a conversation's messages in order through delivery."""

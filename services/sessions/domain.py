@@ -123,7 +123,7 @@ class Step:
         return StepOutcome(Result.APPLIED, session_id=session.id, seq=line.seq)
 
     def reply(self, reply: Reply, seen: frozenset[str]) -> StepOutcome:
-        """What an engine, a desk or the router wants. Refused unless it fits the session, its epoch and its turn."""
+        """What an engine, a desk or the rules want. Refused unless it fits the session, its epoch and its turn."""
         key = applied_key("reply", reply.id)
         if key in seen or key in self.lane.applied.recent:
             return StepOutcome(Result.DUPLICATE)

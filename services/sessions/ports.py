@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from m2n.dapr import DaprClient
-from m2n.events import EVENTS, OUTBOUND, TURNS, OutboundBatch, SessionEvent, Turn, desk_topic
+from m2n.events import EVENTS, OUTBOUND, OutboundBatch, SessionEvent, Turn, desk_topic
 from m2n.message import Outbound
 from m2n.serialization import to_json
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, SettledEntry, TranscriptLine
 from services.sessions.lane_store import LaneStore
 from services.sessions.recordings import Recordings
+from services.sessions.router import Routed
 from services.sessions.step_record import StepRecord
 from services.sessions.transcript import Transcript
 from services.sessions.write_behind import WriteBehind
@@ -30,23 +31,8 @@ class Ports:
     """None: steps are not recorded."""
     beside: WriteBehind = field(default_factory=WriteBehind)
 
-    async def publish_turn(self, lane: Lane) -> None:
-        session = lane.session
-        assert session is not None
-        assert session.turn is not None
-        turn = session.turn
-        await self.dapr.publish(
-            TURNS,
-            Turn(
-                id=turn.id,
-                attempt=turn.attempt,
-                session=session.facts(lane.tenant, lane.profile_id),
-                lines=turn.lines,
-                received_at=turn.received_at,
-                trail=turn.trail,
-                returned=turn.returned,
-            ),
-        )
+    async def publish_turn(self, routed: Routed) -> None:
+        await self.dapr.publish(routed.topic, routed.turn)
 
     async def publish_batch(self, lane: Lane) -> None:
         batch = OutboundBatch(tenant=lane.tenant, profile_id=lane.profile_id, messages=next_batch(lane))
@@ -75,6 +61,23 @@ class Ports:
 
     async def publish_notice(self, entry: NoticeEntry) -> None:
         await self.dapr.publish(desk_topic(entry.adapter), entry.notice)
+
+
+def open_turn(lane: Lane) -> Turn | None:
+    """The open turn as others see it."""
+    session = lane.session
+    if session is None or session.turn is None:
+        return None
+    turn = session.turn
+    return Turn(
+        id=turn.id,
+        attempt=turn.attempt,
+        session=session.facts(lane.tenant, lane.profile_id),
+        lines=turn.lines,
+        received_at=turn.received_at,
+        trail=turn.trail,
+        returned=turn.returned,
+    )
 
 
 def next_batch(lane: Lane) -> tuple[Outbound, ...]:

@@ -50,7 +50,7 @@ class Recorder:
         return from_json(LaneAnswer, await self._written(self.host.actor.accept(to_json(message))))
 
     async def answers(self, *texts: str, action: Action = Action.ANSWER, **changes: Any) -> LaneAnswer:
-        """The engine's answer to the open turn, or what else the router, engine or desk says of it."""
+        """The engine's answer to the open turn, or what else the rules, an engine or a desk say of it."""
         session = self.lane.session
         session_id, epoch = (session.id, session.epoch) if session else ("P1.1", 1)
         turn = changes.pop("turn_id", session.turn.id if session and session.turn else f"{session_id}.t1")

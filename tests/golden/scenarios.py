@@ -42,7 +42,6 @@ async def several_messages_during_a_turn(customer: Recorder) -> None:
 
 async def handover_agent_speaks_and_ends(customer: Recorder) -> None:
     await customer.says("a human, please")
-    await customer.hands_over()
     await customer.answers("late bot", id="late", epoch=1)
     await customer.desk_takes()
     await customer.delivers()
@@ -62,7 +61,6 @@ async def handover_agent_speaks_and_ends(customer: Recorder) -> None:
 
 async def nobody_accepts_in_time(customer: Recorder) -> None:
     await customer.says("a human, please")
-    await customer.hands_over()
     await customer.desk_takes()
     await customer.delivers()
     await customer.waits(60)
@@ -104,7 +102,6 @@ async def duplicates_and_late_replies(customer: Recorder) -> None:
     await customer.answers("Hello.", id="first")
     await customer.answers("Hello once more.", id="second")
     await customer.says("a human, please")
-    await customer.hands_over()
     await customer.answers("late", turn_id="P1.1.t2", epoch=1, id="late")
     await customer.answers("the bot with the human's epoch", id="wrong owner")
     await customer.says_again(2)
@@ -129,7 +126,6 @@ async def deliveries_refused_uncertain_and_put_off(customer: Recorder) -> None:
 
 async def agent_gives_the_conversation_back(customer: Recorder) -> None:
     await customer.says("a human, please")
-    await customer.hands_over()
     await customer.desk_takes()
     await customer.agent(Action.AGENT_JOINED)
     await customer.says("when are you open?")

@@ -1,19 +1,16 @@
-"""Router and engine: the real routing rules, and an engine that names the customer's lines. It is never the fault's
-place itself; its turns and replies are lost, doubled and late on their way."""
+"""An engine that names the customer's lines. It is never the fault's place itself; its turns and replies are lost,
+doubled and late on their way."""
 
-from m2n.events import Action, HandoverReason, Reply, Turn, desk_topic
+from m2n.events import Action, HandoverReason, Reply, Turn
 from m2n.message import Author, TextContent
-from m2n.routing import HandOver, ToDesk, ToEngine, route
-from m2n.tenant import Tenant
 from tests.simulation.ledger import serials
 from tests.simulation.sidecar import Sidecar
-from tests.simulation.topics import Topics
 from tests.simulation.world import World
 
 
-class RouterAndEngine:
-    def __init__(self, world: World, topics: Topics, tenant: Tenant, sidecar: Sidecar) -> None:
-        self._world, self._topics, self._tenant, self._sidecar = world, topics, tenant, sidecar
+class Engine:
+    def __init__(self, world: World, sidecar: Sidecar) -> None:
+        self._world, self._sidecar = world, sidecar
         plan = world.plan
         self._silent = plan.choice((0.0, 0.0, 0.05, 0.3))
         self._hands_over = plan.choice((0.0, 0.05, 0.2))
@@ -22,25 +19,13 @@ class RouterAndEngine:
         self._wordy = plan.choice((1, 1, 3))
 
     async def turn(self, turn: Turn) -> None:
-        match route(turn, self._tenant, self._world.now()):
-            case ToDesk(desk, because):
-                connection = self._tenant.connection(desk)
-                assert connection is not None
-                told = turn.model_copy(update={"connection": desk, "routed_because": because})
-                self._topics.publish(desk_topic(connection.adapter), told)
-            case HandOver(reason, because):
-                self._send(_reply(turn, "router", Action.HAND_OVER, Author.SYSTEM, reason=reason, because=because), 0)
-            case ToEngine():
-                self._engine(turn)
-            case other:
-                raise AssertionError(f"not foreseen here: {other}")
-
-    def _engine(self, turn: Turn) -> None:
         plan = self._world.plan
         if plan.random() < self._silent and not self._world.faults.stopped:
             return
         pause_s = plan.uniform(8, 45) if plan.random() < self._late else plan.random() * 1.5
-        self._send(self._answer(turn), pause_s)
+        reply = self._answer(turn)
+        self._world.say("engine", f"{reply.id}: {reply.action.value} in {pause_s:.1f} s")
+        self._world.later(pause_s, self._sidecar.tell, reply)
 
     def _answer(self, turn: Turn) -> Reply:
         plan = self._world.plan
@@ -49,15 +34,11 @@ class RouterAndEngine:
             reason = HandoverReason.ENGINE if action is not Action.FAILED else None
             fallback = action is Action.ANSWER
             if action is not Action.ANSWER:
-                return _reply(turn, "engine", action, Author.BOT, reason=reason, because="it cannot")
-            return _reply(turn, "engine", action, Author.BOT, texts=(_words(turn),), reason=reason, fallback=fallback)
+                return _reply(turn, action, Author.BOT, reason=reason, because="it cannot")
+            return _reply(turn, action, Author.BOT, texts=(_words(turn),), reason=reason, fallback=fallback)
         ends, more = plan.random() < self._ends, range(1, plan.randint(1, self._wordy))
         texts = (_words(turn), *(f"bot e{turn.session.epoch} part {part}" for part in more))
-        return _reply(turn, "engine", Action.ANSWER, Author.BOT, texts=texts, end_session=ends)
-
-    def _send(self, reply: Reply, pause_s: float) -> None:
-        self._world.say("engine", f"{reply.id}: {reply.action.value} in {pause_s:.1f} s")
-        self._world.later(pause_s, self._sidecar.tell, reply)
+        return _reply(turn, Action.ANSWER, Author.BOT, texts=texts, end_session=ends)
 
 
 def _words(turn: Turn) -> str:
@@ -65,10 +46,10 @@ def _words(turn: Turn) -> str:
     return f"bot e{turn.session.epoch} {turn.id}: {named}"
 
 
-def _reply(turn: Turn, by: str, action: Action, author: Author, texts: tuple[str, ...] = (), **more: object) -> Reply:
+def _reply(turn: Turn, action: Action, author: Author, texts: tuple[str, ...] = (), **more: object) -> Reply:
     session = turn.session
     values = {
-        "id": f"{turn.id}.{by}.{session.epoch}" + (f".{action.value}" if by == "router" else ""),
+        "id": f"{turn.id}.engine.{session.epoch}",
         "tenant": session.tenant,
         "profile_id": session.profile_id,
         "session_id": session.session_id,

@@ -10,7 +10,7 @@ import structlog
 
 from m2n import clock
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.events import OUTBOUND, RECEIPTS, REPLIES, TURNS, OutboundBatch, desk_topic
+from m2n.events import OUTBOUND, RECEIPTS, REPLIES, OutboundBatch, desk_topic, engine_topic
 from m2n.lanes import LaneAnswer, call_lane, tell_lane
 from m2n.message import Inbound, Outbound
 from services.delivery.batch import BatchSender, Route
@@ -19,7 +19,7 @@ from services.identification.intake import Intake, Passing
 from services.identification.profiles import Profiles
 from tests.simulation.customers import Customers
 from tests.simulation.desk import Desk
-from tests.simulation.engine import RouterAndEngine
+from tests.simulation.engine import Engine
 from tests.simulation.fifo_queue import FifoQueue, QueuePort
 from tests.simulation.invariants import check_all
 from tests.simulation.lanes import Host, Lanes, Parts, Placement, Scheduler
@@ -91,8 +91,8 @@ class Simulation:
     def _connect(self) -> None:
         world, outside = self._world, Process(self._world, "desk", mortal=False)
         desk = Desk(world, self._topics, self._ledger, self._sidecar(outside))
-        router = RouterAndEngine(world, self._topics, self._tenant, self._sidecar(outside))
-        self._topics.subscribe(TURNS, lambda: (outside, router.turn))
+        engine = Engine(world, self._sidecar(outside))
+        self._topics.subscribe(engine_topic("builtin"), lambda: (outside, engine.turn))
         self._topics.subscribe(desk_topic("builtin"), lambda: (outside, desk.event))
         self._topics.subscribe(REPLIES, lambda: self._at_a_host("reply"))
         self._topics.subscribe(RECEIPTS, lambda: self._at_a_host("receipt"))

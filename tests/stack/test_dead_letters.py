@@ -221,9 +221,9 @@ async def test_an_event_that_no_try_could_handle_is_kept_and_handled_after_the_r
 async def test_an_unreadable_event_is_kept_and_its_words_are_shown_only_when_asked_for(world: World) -> None:
     line = await world.make_tenant()
     marker = secrets.token_hex(8)
-    await publish(world, "webhooks", "turns", {"session": {"tenant": line.tenant}, "words": marker})
+    await publish(world, "webhooks", "outbound", {"session": {"tenant": line.tenant}, "words": marker})
     letter = await kept_letter(world, line.tenant)
-    assert (letter["origin"], letter["topic"]) == ("router", "turns")
+    assert (letter["origin"], letter["topic"]) == ("delivery", "outbound")
     assert (letter["tries"], letter["reason"]) == (1, "unreadable: ValidationError")
     plain = await shown(world, letter)
     assert marker not in orjson.dumps([letter, plain]).decode()
@@ -237,7 +237,7 @@ async def test_an_unreadable_event_is_kept_and_its_words_are_shown_only_when_ask
 
 async def test_what_is_no_event_at_all_is_kept_for_the_installation(world: World, redis: Redis) -> None:
     marker = secrets.token_hex(8)
-    await redis.xadd("turns", {"data": f"\x01 no JSON {marker}"})
+    await redis.xadd("outbound", {"data": f"\x01 no JSON {marker}"})
 
     async def look() -> Letter | None:
         for found in await letters(world, "", state="kept"):
@@ -247,7 +247,7 @@ async def test_what_is_no_event_at_all_is_kept_for_the_installation(world: World
         return None
 
     letter = await eventually(look)
-    assert (letter["origin"], letter["tenant"], letter["reason"]) == ("router", "", "unreadable: JSONDecodeError")
+    assert (letter["origin"], letter["tenant"], letter["reason"]) == ("delivery", "", "unreadable: JSONDecodeError")
     assert await redriven_at_once(world, letter, 1) == [409]
 
 
@@ -272,18 +272,18 @@ async def test_a_part_of_a_webhook_that_still_cannot_be_read_stays_a_letter(worl
 
 async def test_while_mongodb_is_away_a_letter_lies_on_disk_and_outlives_its_service(world: World) -> None:
     line = await world.make_tenant()
-    folder = world.stack.data_dir / "services" / "router" / "dead-letters"
+    folder = world.stack.data_dir / "services" / "delivery" / "dead-letters"
     spool, marker = Spool(folder), secrets.token_hex(8)
 
     async def spooled() -> bool:
         return any(marker.encode() in spool.read(name).body for name in spool.names())
 
     async with stopped(world, "mongod"):
-        await publish(world, "webhooks", "turns", {"session": {"tenant": line.tenant}, "words": marker})
+        await publish(world, "webhooks", "outbound", {"session": {"tenant": line.tenant}, "words": marker})
         await eventually(spooled)
         assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        await asyncio.to_thread(world.stack.restart, "router")
+        await asyncio.to_thread(world.stack.restart, "delivery")
         assert await spooled()
     letter = await kept_letter(world, line.tenant)
     assert letter["reason"] == "unreadable: ValidationError"

@@ -312,7 +312,7 @@ async def test_web_chat_answers_and_resumes_with_nothing_missed(world: World) ->
 
 
 async def test_sidecar_routes_need_the_token(world: World) -> None:
-    for service in ("webhooks", "sessions", "router", "delivery", "identification", "nlp-builtin", "handover-desk"):
+    for service in ("webhooks", "sessions", "delivery", "identification", "nlp-builtin", "handover-desk"):
         async with httpx.AsyncClient(base_url=world.stack.url(service)) as anyone:
             for path in ("/dapr/subscribe", "/dapr/config", "/events/turns", "/internal/tenants/x"):
                 for headers in ({}, {"dapr-api-token": "wrong"}):

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from pymongo.errors import AutoReconnect
 
 from m2n.dapr import DaprUnavailable
-from m2n.events import Action, DeliveryReport, DeskNoted, DeskNotice, OutboundBatch, Outcome, Reply, SendResult, Turn
+from m2n.events import DeliveryReport, DeskNoted, DeskNotice, OutboundBatch, Outcome, Reply, SendResult, Turn
 from m2n.lanes import LaneAnswer
-from m2n.message import Author, ReactionContent, plain_text
+from m2n.message import ReactionContent, plain_text
 from m2n.serialization import JsonSerializer, from_json, to_json
 from m2n.tenant import TenantSnapshot
 from m2n.tenants import UnknownTenant
@@ -72,6 +72,8 @@ class Lanes:
         self.applied: Documents = {}
         self.saves = 0
         self.failing_saves = 0
+        self.failing_from: int | None = None
+        """From this save on all fail."""
         self.unanswered_saves = 0
         """So many saves are made and answered with a failure."""
         self.gate = asyncio.Event()
@@ -89,6 +91,8 @@ class Lanes:
             self.failing_saves -= 1
             raise AutoReconnect("lanes")
         self.saves += 1
+        if self.failing_from is not None and self.saves >= self.failing_from:
+            raise AutoReconnect("lanes")
         done = effect()
         if self.unanswered_saves:
             self.unanswered_saves -= 1
@@ -193,6 +197,11 @@ class Host:
         return session
 
 
+def with_handover(snapshot: TenantSnapshot, handover: Any) -> TenantSnapshot:
+    rules = snapshot.tenant.rules.model_copy(update={"handover": handover})
+    return snapshot.model_copy(update={"tenant": snapshot.tenant.model_copy(update={"rules": rules})})
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr("m2n.clock.now", lambda: NOON)
@@ -229,7 +238,7 @@ async def test_a_save_whose_answer_is_lost_has_one_effect(host: Host) -> None:
 
 
 async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Host) -> None:
-    host.topics.failing = {"turns"}
+    host.topics.failing = {"engine.builtin"}
     await host.accept()
     host.topics.failing = set()
     host.restart()
@@ -238,7 +247,7 @@ async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Hos
 
 
 async def test_what_cannot_be_published_is_published_by_a_reminder_soon(host: Host) -> None:
-    host.topics.failing = {"turns"}
+    host.topics.failing = {"engine.builtin"}
     await host.accept()
     assert [reminder["dueTime"] for reminder in host.sidecar.reminders] == ["2000ms"]
     host.topics.failing = set()
@@ -247,7 +256,7 @@ async def test_what_cannot_be_published_is_published_by_a_reminder_soon(host: Ho
 
 
 async def test_neither_published_nor_reminded_is_an_error_for_the_caller(host: Host) -> None:
-    host.topics.failing = {"turns"}
+    host.topics.failing = {"engine.builtin"}
     host.sidecar.failing_reminders = 1
     with pytest.raises(DaprUnavailable):
         await host.accept()
@@ -286,6 +295,43 @@ async def test_what_was_not_written_is_written_by_the_next_host(host: Host) -> N
     host.restart()
     await host.tick()
     assert host.lines.written == [1]
+
+
+async def test_a_turn_goes_to_the_engine_that_the_rules_name(host: Host) -> None:
+    await host.accept()
+    ((topic, turn),) = host.topics.events
+    assert topic == "engine.builtin"
+    (turn,) = host.topics.turns()
+    assert (turn.connection, turn.routed_because) == ("acme-bot", "the tenant's default engine")
+    assert turn.trail[-1].did == "to acme-bot: the tenant's default engine"
+
+
+async def test_who_asks_for_a_human_is_handed_over_and_the_desk_gets_the_turn(host: Host) -> None:
+    """The rules decide that alone, in the same call."""
+    await host.accept("a human please", 1)
+    turns = [(topic, event.id) for topic, event in host.topics.events if isinstance(event, Turn)]
+    assert turns == [("desk.builtin", "P1.1.t2")]
+    assert (host.session().owner, host.session().epoch) == ("human", 2)
+    assert len(host.topics.batches()) == 1
+
+
+async def test_a_hand_over_whose_save_fails_is_made_good_by_the_callers_repeat(host: Host) -> None:
+    host.lanes.failing_from = 2
+    with pytest.raises(AutoReconnect):
+        await host.accept("a human please", 1)
+    assert host.session().owner == "bot"
+    host.lanes.failing_from = None
+    assert (await host.accept("a human please", 1)).result == "duplicate"
+    assert (host.session().owner, host.session().epoch) == ("human", 2)
+
+
+async def test_out_of_hours_who_asks_for_a_human_is_told_so(host: Host) -> None:
+    handover = host.directory.snapshot.tenant.rules.handover.model_copy(update={"opening_hours": {}})
+    host.directory.snapshot = with_handover(host.directory.snapshot, handover)
+    await host.accept("a human please", 1)
+    assert host.topics.turns() == []
+    assert len(host.topics.batches()) == 1
+    assert (host.session().owner, host.session().turn) == ("bot", None)
 
 
 async def test_one_batch_is_out_at_a_time(host: Host) -> None:
@@ -412,7 +458,6 @@ async def test_an_actor_taken_out_of_memory_ends_its_turn_before_the_next_object
 
 async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     await host.accept("a human please", 1)
-    await host.reply(reply("P1.1", "P1.1.t1", 1, action=Action.HAND_OVER, author=Author.SYSTEM))
     monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=30))
     await host.tick()
     (first,) = host.topics.notices()

@@ -11,7 +11,6 @@ SERVICES = (
     "webhooks",
     "identification",
     "sessions",
-    "router",
     "nlp-echo",
     "handover-desk",
     "delivery",
