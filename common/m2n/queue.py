@@ -4,7 +4,7 @@ Dapr's SQS components cannot carry a message group per customer, so the queue is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from m2n.gathering import Gathered
 from m2n.keys import group_id, vendor_key
 from m2n.message import Inbound
 from m2n.settings import Settings
@@ -23,6 +24,8 @@ VISIBILITY_S = 12
 BACKSTOP_RECEIVES = 50
 """SQS's own redrive: catches a message that kills every process that takes it."""
 BATCH = 10
+DELETES_WAIT_S = 0.05
+"""So long a delete waits for others to go with. The customer's next message comes after it, so it is short."""
 SEND_WITHIN_S = 3.0
 """Vendors wait for an answer; after this they are asked to come again."""
 
@@ -65,6 +68,7 @@ class InboundQueue:
 
     def __init__(self, client: Any, url: str, dead_url: str) -> None:
         self._client, self._url, self._dead_url = client, url, dead_url
+        self._deletes = Gathered(self._delete_all, BATCH, DELETES_WAIT_S)
 
     @property
     def name(self) -> str:
@@ -98,17 +102,22 @@ class InboundQueue:
         return [_received(message) for message in answer.get("Messages", [])]
 
     async def delete(self, message: Received) -> None:
-        """Raises ReceiptGone, too (SQS: ReceiptHandleIsInvalid, InvalidParameterValue)."""
-        await self._delete(self._url, message.receipt)
+        """With others that end at the same time. Raises ReceiptGone, too."""
+        await self._deletes.send([message.receipt])
+
+    async def _delete_all(self, receipts: Sequence[str]) -> Mapping[int, Exception]:
+        if len(receipts) == 1:
+            await self._delete(self._url, receipts[0])
+            return {}
+        entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(receipts)]
+        answer = await self._call("delete_message_batch", QueueUrl=self._url, Entries=entries)
+        return {int(failed["Id"]): _not_deleted(failed["Code"]) for failed in answer.get("Failed", [])}
 
     async def _delete(self, url: str, receipt: str) -> None:
         try:
             await self._client.delete_message(QueueUrl=url, ReceiptHandle=receipt)
         except ClientError as refused:
-            code = _code(refused)
-            if code in ("ReceiptHandleIsInvalid", "InvalidParameterValue"):
-                raise ReceiptGone from refused
-            raise QueueUnavailable(f"delete_message: {code}") from refused
+            raise _not_deleted(_code(refused)) from refused
         except (BotoCoreError, OSError) as failed:
             raise QueueUnavailable(f"delete_message: {type(failed).__name__}") from failed
 
@@ -235,6 +244,12 @@ def _entry(number: str, message: Inbound) -> dict[str, Any]:
         "MessageGroupId": group_id(message),
         "MessageDeduplicationId": vendor_key(message),
     }
+
+
+def _not_deleted(code: str) -> ReceiptGone | QueueUnavailable:
+    if code in ("ReceiptHandleIsInvalid", "InvalidParameterValue"):
+        return ReceiptGone()
+    return QueueUnavailable(f"delete_message: {code}")
 
 
 def _code(refused: ClientError) -> str:

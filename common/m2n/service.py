@@ -32,6 +32,8 @@ Handler = Callable[[Any], Awaitable[None]]
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Sidecars publish up to 4 MiB; as a dead letter that comes in base64, a third longer."""
+GC_EVERY = 20_000
+"""New objects that can hold others, until the collector looks at them; a message makes some thousands that soon go."""
 SIDECAR_WAITS_S = 10.0
 """The time-out ``handler`` in components/resiliency.yaml."""
 
@@ -175,6 +177,7 @@ class Service:
             for resource in self._resources:
                 await opened.enter_async_context(resource())
             gc.freeze()  # what is there now stays: the collector need not go through it again and again
+            gc.set_threshold(GC_EVERY)
             log().info("started")
             yield
 
