@@ -1,14 +1,17 @@
-"""The local SQS server: ministack, with a long poll that answers as soon as there is something, as SQS does.
+"""The local SQS server: ministack on uvicorn, with a long poll that answers as soon as there is something, as SQS does.
 
 Its own looks for messages every 100 ms only. Runs in the server's environment, which has nothing of M2N.
+Environment: BIND_HOST, GATEWAY_PORT, LOG_LEVEL, and what ministack reads.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ministack.app import main  # pyright: ignore[reportMissingImports]
+import uvicorn
+from ministack.app import app  # pyright: ignore[reportMissingImports]
 from ministack.services import sqs  # pyright: ignore[reportMissingImports]
 
 LOOK_AGAIN_S = 0.5
@@ -65,4 +68,12 @@ for name in NEWS:
     sqs._HANDLERS[name] = tells(sqs._HANDLERS[name])
 
 if __name__ == "__main__":
-    main()
+    uvicorn.run(
+        app,
+        host=os.environ["BIND_HOST"],
+        port=int(os.environ["GATEWAY_PORT"]),
+        log_level=os.environ.get("LOG_LEVEL", "WARNING").lower(),
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
