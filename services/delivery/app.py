@@ -3,10 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
-
 from m2n import clock
-from m2n.adapters.channel import VendorCall
 from m2n.adapters.registry import UnknownAdapter, channel
 from m2n.crash_points import crash_point
 from m2n.dapr import NotTaken
@@ -19,10 +16,8 @@ from m2n.store_clock import database_time
 from m2n.telemetry import log
 from m2n.tenants import UnknownConnection, UnknownTenant
 from services.delivery.batch import BatchSender, NoRoute, Route
-from services.delivery.sending import CALL_S, Sender
-
-KEEP_ALIVE_S = 2.0
-"""Shorter than servers keep an idle connection: one that is closed just as it is used makes a message ``uncertain``."""
+from services.delivery.sending import Sender
+from services.delivery.vendor_calls import vendor_calls
 
 service = Service("delivery")
 app = service.app
@@ -31,34 +26,13 @@ app = service.app
 @service.resource
 @asynccontextmanager
 async def sending() -> AsyncIterator[None]:
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE_S)
-    timeout = httpx.Timeout(CALL_S - 2, connect=2)
-    async with httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False) as vendors:
-        sender = Sender(service.dapr, Caller(vendors), clock.now)
+    async with vendor_calls(service.dapr) as calls:
+        sender = Sender(service.dapr, calls, clock.now)
         app.state.batches = BatchSender(sender, find_route, service.settings.public_url)
         client, database = open_database(service.settings)
         async with database_time(database, service.settings):
             yield
         await client.close()
-
-
-class Caller:
-    """Makes a call at the vendor's address, or at an app of ours through the sidecar."""
-
-    def __init__(self, vendors: httpx.AsyncClient) -> None:
-        self._vendors = vendors
-
-    async def __call__(self, call: VendorCall) -> httpx.Response:
-        headers = dict(call.headers)
-        content = call.json
-        if content is not None:
-            headers["content-type"] = "application/json"
-        if call.app_id:
-            return await service.dapr.invoke(call.app_id, call.method, call.url, headers=headers, content=content)
-        if call.form is not None:
-            content = str(httpx.QueryParams(list(call.form))).encode()
-            headers["content-type"] = "application/x-www-form-urlencoded"
-        return await self._vendors.request(call.method, call.url, headers=headers, content=content, auth=call.auth)
 
 
 async def find_route(message: Outbound) -> Route:

@@ -50,8 +50,18 @@ class Store(Protocol):
     async def delete_state(self, key: str) -> None: ...
 
 
+class NotReached(Exception):
+    """Nothing of the call went out; its text names the failure."""
+
+
+class NoAnswer(Exception):
+    """The call may have arrived; its text names the failure."""
+
+
 class Transport(Protocol):
-    async def __call__(self, call: VendorCall) -> httpx.Response: ...
+    async def __call__(self, call: VendorCall) -> httpx.Response:
+        """Raises NotReached, NoAnswer, DaprUnavailable, NotTaken, TimeoutError."""
+        ...
 
 
 Sent = SentRecord | Retry
@@ -119,10 +129,11 @@ class Sender:
             async with asyncio.timeout(within_s):
                 answer = await self.transport(call)
             return read(answer)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as failed:
-            return Retry(VendorError(code="m2n-unreachable", reason=type(failed).__name__))
-        except (httpx.HTTPError, DaprUnavailable, NotTaken, TimeoutError) as failed:
-            error = VendorError(code="m2n-no-answer", reason=type(failed).__name__)
+        except NotReached as failed:
+            return Retry(VendorError(code="m2n-unreachable", reason=str(failed)))
+        except (NoAnswer, DaprUnavailable, NotTaken, TimeoutError) as failed:
+            reason = str(failed) if isinstance(failed, NoAnswer) else type(failed).__name__
+            error = VendorError(code="m2n-no-answer", reason=reason)
             return Retry(error) if call.repeatable else Uncertain(error)
 
     async def _record(self, key: str, intent: SentRecord, outcome: CallOutcome) -> SentRecord | Retry:

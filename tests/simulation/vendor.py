@@ -10,6 +10,7 @@ import httpx
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain, VendorCall
 from m2n.message import Outbound, VendorError, plain_text
+from services.delivery.sending import NoAnswer, NotReached
 from tests.simulation.ledger import Ledger
 from tests.simulation.processes import Process
 from tests.simulation.world import World
@@ -88,15 +89,15 @@ class VendorPort:
     async def __call__(self, call: VendorCall) -> httpx.Response:
         mood = self.vendor.mood(call)
         if mood is Mood.UNREACHABLE:
-            raise httpx.ConnectError("refused")
+            raise NotReached("refused")
         number = number_of(call)
         await self.process.call(
-            "vendor", lambda: self._reached(mood, call), f"{number}: {mood.value}", httpx.ReadError, sidecar=False
+            "vendor", lambda: self._reached(mood, call), f"{number}: {mood.value}", NoAnswer, sidecar=False
         )
         if mood is Mood.HANGS:
             await asyncio.sleep(30)
         if mood in (Mood.CUT_BEFORE, Mood.CUT_AFTER):
-            raise httpx.ReadTimeout("cut")
+            raise NoAnswer("cut")
         return self._answer(mood, number)
 
     def _reached(self, mood: Mood, call: VendorCall) -> None:

@@ -14,7 +14,7 @@ from m2n.dapr import DaprUnavailable
 from m2n.events import OutboundBatch, Outcome
 from m2n.message import Address, Author, Outbound, TextContent, VendorError
 from services.delivery.batch import BatchSender, NoRoute, Route
-from services.delivery.sending import LEASE, Sender, SentRecord
+from services.delivery.sending import LEASE, NoAnswer, NotReached, Sender, SentRecord
 from tests.unit.builders import NOON, tenant
 from tests.unit.memory_state import MemoryState
 
@@ -31,7 +31,7 @@ class Vendor:
 
     async def __call__(self, call: VendorCall) -> httpx.Response:
         answer = self.answers.pop(0) if self.answers else 201
-        if isinstance(answer, httpx.ConnectError):
+        if isinstance(answer, NotReached):
             raise answer
         self.calls.append(call)
         if isinstance(answer, Exception):
@@ -93,13 +93,13 @@ async def test_died_in_a_repeatable_call_is_sent_again(clock: Clock) -> None:
 
 
 async def test_lost_answer_is_uncertain(clock: Clock) -> None:
-    vendor = Vendor(httpx.ReadTimeout("slow"))
+    vendor = Vendor(NoAnswer("slow"))
     result = await Sender(MemoryState(), vendor, clock).send("k", CALL, read)
     assert isinstance(result, SentRecord)
     assert result.outcome is Outcome.UNCERTAIN
 
 
-@pytest.mark.parametrize("answer", [429, httpx.ConnectError("refused")])
+@pytest.mark.parametrize("answer", [429, NotReached("refused")])
 async def test_not_taken_can_be_sent_again(clock: Clock, answer: Any) -> None:
     vendor, store = Vendor(answer), MemoryState()
     sender = Sender(store, vendor, clock)
@@ -182,7 +182,7 @@ async def test_a_message_in_progress_elsewhere_stops_the_batch(clock: Clock) -> 
 
 
 async def test_refused_and_uncertain_do_not_hold_up_the_rest(clock: Clock) -> None:
-    vendor = Vendor(400, httpx.ReadError("cut"), 201)
+    vendor = Vendor(400, NoAnswer("cut"), 201)
     report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
     assert [r.outcome for r in report.results] == [Outcome.REFUSED, Outcome.UNCERTAIN, Outcome.ACCEPTED]
 

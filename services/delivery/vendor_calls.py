@@ -1,0 +1,55 @@
+"""Calls at the vendors' addresses, and of apps of ours through the sidecar."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+import aiohttp
+import httpx
+
+from m2n.adapters.channel import VendorCall
+from m2n.dapr import DaprClient
+from services.delivery.sending import CALL_S, NoAnswer, NotReached
+
+CONNECT_S = 2.0
+KEEP_ALIVE_S = 2.0
+"""Shorter than servers keep an idle connection: one that is closed just as it is used makes a message ``uncertain``."""
+
+
+class VendorCalls:
+    """Makes calls. Raises NotReached and NoAnswer, and for an app's call what the sidecar's client raises."""
+
+    def __init__(self, vendors: aiohttp.ClientSession, dapr: DaprClient) -> None:
+        self._vendors, self._dapr = vendors, dapr
+
+    async def __call__(self, call: VendorCall) -> httpx.Response:
+        headers, content = dict(call.headers), call.json
+        if content is not None:
+            headers["content-type"] = "application/json"
+        if call.app_id:
+            return await self._dapr.invoke(call.app_id, call.method, call.url, headers=headers, content=content)
+        if call.form is not None:
+            content = urlencode(call.form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        if call.auth:
+            headers["authorization"] = aiohttp.encode_basic_auth(*call.auth)
+        try:
+            async with self._vendors.request(
+                call.method, call.url, headers=headers, data=content, allow_redirects=False
+            ) as answer:
+                return httpx.Response(answer.status, headers=answer.raw_headers, content=await answer.read())
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as failed:
+            raise NotReached(type(failed).__name__) from failed
+        except (aiohttp.ClientError, TimeoutError, OSError, httpx.DecodingError) as failed:
+            raise NoAnswer(type(failed).__name__) from failed
+
+
+@asynccontextmanager
+async def vendor_calls(dapr: DaprClient) -> AsyncIterator[VendorCalls]:
+    """With a pool of connections to the vendors: certificates checked, no redirect followed, no cookie kept."""
+    connector = aiohttp.TCPConnector(limit=256, keepalive_timeout=KEEP_ALIVE_S, ssl=httpx.create_ssl_context())
+    timeout = aiohttp.ClientTimeout(total=CALL_S - 2, sock_connect=CONNECT_S)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as vendors:
+        yield VendorCalls(vendors, dapr)
