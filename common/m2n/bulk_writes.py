@@ -2,29 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from m2n.gathering import Gathered
 
 AT_MOST = 200
 """Writes in one request."""
+DUPLICATE_KEY = 11000
+"""MongoDB's code of the error."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """One document's upsert: ``change`` is an update (or a pipeline), or the whole document if it ``replaces``."""
+    """One document's write. ``change`` is an update (or a pipeline), else the whole document; it is made where it is
+    not there, and to ``insert`` one that is there fails with DuplicateKeyError."""
 
     key: str
     change: Any
-    replaces: bool = False
+    kind: Literal["update", "replace", "insert"] = "update"
 
 
 class BulkWriter:
-    """Upserts by ``_id``, in no order. A write that fails is the failure of the caller that wanted it, of no other."""
+    """Writes by ``_id``, in no order. A write that fails is the failure of the caller that wanted it, of no other."""
 
     def __init__(self, collection: AsyncCollection[Any]) -> None:
         self._collection = collection
@@ -44,17 +47,29 @@ class BulkWriter:
         except BulkWriteError as partly:
             if partly.details.get("writeConcernErrors"):
                 raise
-            return {error["index"]: partly for error in partly.details["writeErrors"]}
+            return {error["index"]: _failure(error, partly) for error in partly.details["writeErrors"]}
         return {}
 
     async def _send_one(self, write: Write) -> None:
-        if write.replaces:
-            await self._collection.replace_one({"_id": write.key}, write.change, upsert=True)
-        else:
-            await self._collection.update_one({"_id": write.key}, write.change, upsert=True)
+        match write.kind:
+            case "update":
+                await self._collection.update_one({"_id": write.key}, write.change, upsert=True)
+            case "replace":
+                await self._collection.replace_one({"_id": write.key}, write.change, upsert=True)
+            case "insert":
+                await self._collection.insert_one({"_id": write.key, **write.change})
 
 
-def _operation(write: Write) -> UpdateOne | ReplaceOne:
-    if write.replaces:
-        return ReplaceOne({"_id": write.key}, write.change, upsert=True)
-    return UpdateOne({"_id": write.key}, write.change, upsert=True)
+def _failure(error: Mapping[str, Any], partly: BulkWriteError) -> PyMongoError:
+    is_there = error.get("code") == DUPLICATE_KEY
+    return DuplicateKeyError(error.get("errmsg", ""), DUPLICATE_KEY) if is_there else partly
+
+
+def _operation(write: Write) -> UpdateOne | ReplaceOne | InsertOne:
+    match write.kind:
+        case "update":
+            return UpdateOne({"_id": write.key}, write.change, upsert=True)
+        case "replace":
+            return ReplaceOne({"_id": write.key}, write.change, upsert=True)
+        case "insert":
+            return InsertOne({"_id": write.key, **write.change})

@@ -117,15 +117,6 @@ class DaprClient:
             raise NotTaken(answer.status_code, f"state {_error_code(answer)}")
         return True
 
-    async def put_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> None:
-        entry: dict[str, Any] = {"key": key, "value": to_state(value), "options": {"consistency": "strong"}}
-        if ttl_s is not None:
-            entry["metadata"] = {"ttlInSeconds": str(ttl_s)}
-        await self._expect("POST", f"/state/{STATE}", json=[entry])
-
-    async def delete_state(self, key: str) -> None:
-        await self._expect("DELETE", f"/state/{STATE}/{quote(key, safe='')}")
-
     async def get_state(self, key: str, kind: type[M]) -> M | None:
         params = {"consistency": "strong"}
         answer = await self._expect("GET", f"/state/{STATE}/{quote(key, safe='')}", params=params)

@@ -17,6 +17,7 @@ from m2n.telemetry import log
 from m2n.tenants import UnknownConnection, UnknownTenant
 from services.delivery.batch import BatchSender, NoRoute, Route
 from services.delivery.sending import Sender
+from services.delivery.sent_store import SentStore
 from services.delivery.vendor_calls import vendor_calls
 
 service = Service("delivery")
@@ -26,13 +27,12 @@ app = service.app
 @service.resource
 @asynccontextmanager
 async def sending() -> AsyncIterator[None]:
-    async with vendor_calls(service.dapr) as calls:
-        sender = Sender(service.dapr, calls, clock.now)
-        app.state.batches = BatchSender(sender, find_route, service.settings.public_url)
-        client, database = open_database(service.settings)
-        async with database_time(database, service.settings):
-            yield
-        await client.close()
+    client, database = open_database(service.settings)
+    store = SentStore(database)
+    await store.prepare()
+    async with client, database_time(database, service.settings), vendor_calls(service.dapr) as calls:
+        app.state.batches = BatchSender(Sender(store, calls, clock.now), find_route, service.settings.public_url)
+        yield
 
 
 async def find_route(message: Outbound) -> Route:

@@ -10,10 +10,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import httpx
-from pydantic import BaseModel
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain, VendorCall
 from m2n.crash_points import crash_point
@@ -27,9 +26,7 @@ CALL_S = 10.0
 LEASE = timedelta(seconds=CALL_S + 2)
 """Longer than a call can take: after it, nobody is sending the message any more."""
 AFTER_LEASE_S = 0.2
-KEPT_S = 9 * 86_400
 IN_PROGRESS = VendorError(code="m2n-in-progress", reason="another try is sending it, or died while it did")
-M = TypeVar("M", bound=BaseModel)
 
 
 class SentRecord(Model):
@@ -43,11 +40,20 @@ class SentRecord(Model):
     error: VendorError | None = None
 
 
+class StoreUnavailable(Exception):
+    """The record could not be read, or perhaps not be written; trying again may help."""
+
+
 class Store(Protocol):
-    async def create_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> bool: ...
-    async def get_state(self, key: str, kind: type[M]) -> M | None: ...
-    async def put_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> None: ...
-    async def delete_state(self, key: str) -> None: ...
+    """Records by key. Methods raise StoreUnavailable."""
+
+    async def create(self, key: str, record: SentRecord) -> bool:
+        """Write the record unless there is one, in one atomic step; False when there is."""
+        ...
+
+    async def get(self, key: str) -> SentRecord | None: ...
+    async def put(self, key: str, record: SentRecord) -> None: ...
+    async def delete(self, key: str) -> None: ...
 
 
 class NotReached(Exception):
@@ -74,14 +80,14 @@ class Sender:
     now: Callable[[], datetime]
 
     async def send(self, key: str, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> Sent:
-        """Make the call unless it was made. Raises DaprUnavailable when intent cannot be written: nothing was sent."""
+        """Make the call unless it was made. Raises StoreUnavailable when intent cannot be written: nothing was sent."""
         intent = self._intent()
         if not await self._claim(key, intent):
             known = await self._known(key, call)
             if known is not None:
                 return known
             intent = self._intent()
-            await self.store.put_state(key, intent, KEPT_S)
+            await self.store.put(key, intent)
         left_s = (intent.until - self.now()).total_seconds()
         if left_s <= 0:
             return self._in_progress(intent)
@@ -96,16 +102,16 @@ class Sender:
     async def _claim(self, key: str, intent: SentRecord) -> bool:
         """Write the intent unless there is one. When the answer is lost, it may stand there all the same: look."""
         try:
-            return await self.store.create_state(key, intent, KEPT_S)
-        except DaprUnavailable:
-            found = await self.store.get_state(key, SentRecord)
+            return await self.store.create(key, intent)
+        except StoreUnavailable:
+            found = await self.store.get(key)
             if found is None or found.by != intent.by:
                 raise
             return True
 
     async def _known(self, key: str, call: VendorCall) -> Sent | None:
         """What an earlier try left; None when the call may be made (again)."""
-        record = await self.store.get_state(key, SentRecord)
+        record = await self.store.get(key)
         if record is None:
             return Retry(IN_PROGRESS)
         if record.outcome is not None:
@@ -142,16 +148,16 @@ class Sender:
             return outcome
         record = _result(intent, outcome)
         try:
-            await self.store.put_state(key, record, KEPT_S)
-        except (DaprUnavailable, NotTaken) as failed:
+            await self.store.put(key, record)
+        except StoreUnavailable as failed:
             # The report still goes out; were it lost too, the intent alone would say 'uncertain', never 'again'.
             log().warning("send result not recorded", error=type(failed).__name__)
         return record
 
     async def _forget(self, key: str) -> None:
         try:
-            await self.store.delete_state(key)
-        except (DaprUnavailable, NotTaken) as failed:
+            await self.store.delete(key)
+        except StoreUnavailable as failed:
             log().warning("send intent not taken back", error=type(failed).__name__)
 
 

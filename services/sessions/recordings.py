@@ -132,4 +132,4 @@ class Recordings:
 def _document(tenant: str, profile_id: str, record: StepRecord, keep: timedelta) -> Write:
     names = {"tenant": tenant, "profile_id": profile_id}
     document = names | record.model_dump(mode="json", exclude_none=True) | {"expires_at": record.at + keep}
-    return Write(f"{tenant}:{profile_id}:{record.step}", document, replaces=True)
+    return Write(f"{tenant}:{profile_id}:{record.step}", document, "replace")

@@ -69,13 +69,6 @@ class Sidecar:
         text = await self._process.call("get state", lambda: self._states.get(key, self._now_s()), key)
         return from_state(kind, text) if text is not None else None
 
-    async def put_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> None:
-        text = to_state(value)
-        await self._process.call("put state", lambda: self._states.put(key, text, self._now_s(), ttl_s), key)
-
-    async def delete_state(self, key: str) -> None:
-        await self._process.call("delete state", lambda: self._states.values.pop(key, None), key)
-
     def _now_s(self) -> float:
         return self._process.world.loop.time()
 

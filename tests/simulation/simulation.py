@@ -14,7 +14,7 @@ from m2n.events import OUTBOUND, RECEIPTS, REPLIES, OutboundBatch, desk_topic, e
 from m2n.lanes import LaneAnswer, call_lane, tell_lane
 from m2n.message import Inbound, Outbound
 from services.delivery.batch import BatchSender, Route
-from services.delivery.sending import Sender
+from services.delivery.sending import Sender, SentRecord
 from services.identification.intake import Intake, Passing
 from services.identification.profiles import Profiles
 from tests.simulation.customers import Customers
@@ -25,6 +25,7 @@ from tests.simulation.invariants import check_all
 from tests.simulation.lanes import Host, Lanes, Parts, Placement, Scheduler
 from tests.simulation.ledger import Ledger
 from tests.simulation.processes import RUNNING, Process, Service
+from tests.simulation.sent import SentPort
 from tests.simulation.topics import Handler, Topics
 from tests.simulation.vendor import Vendor, VendorPort
 from tests.simulation.world import Violation, World
@@ -69,6 +70,7 @@ class Simulation:
         self._queue = FifoQueue(world)
         self._vendor = Vendor(world, self._ledger)
         self._store = Lanes(self._ledger)
+        self._sent: dict[str, SentRecord] = {}
         self._profiles = 0
         self._host_lanes()
         self._identification = Service(
@@ -132,7 +134,7 @@ class Simulation:
         async def find_route(_: Outbound) -> Route:
             return Route(self._vendor, connection, {})  # pyright: ignore[reportArgumentType]
 
-        sender = Sender(self._delivery_sidecar, VendorPort(process, self._vendor), clock.now)
+        sender = Sender(SentPort(process, self._sent), VendorPort(process, self._vendor), clock.now)
         self._batches = BatchSender(sender, find_route, "http://public.test")
 
     async def _deliver(self, batch: OutboundBatch) -> None:

@@ -28,11 +28,3 @@ class MemoryState:
     async def get_state(self, key: str, kind: type[M]) -> M | None:
         self._maybe_fail("get_state")
         return from_state(kind, self.values[key]) if key in self.values else None
-
-    async def put_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> None:
-        self._maybe_fail("put_state")
-        self.values[key] = to_state(value)
-
-    async def delete_state(self, key: str) -> None:
-        self._maybe_fail("delete_state")
-        self.values.pop(key, None)

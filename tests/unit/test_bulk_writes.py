@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from pymongo import ReplaceOne, UpdateOne
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure
 
 from m2n.bulk_writes import AT_MOST, BulkWriter, Write
 
@@ -16,6 +16,7 @@ class Collection:
     def __init__(self) -> None:
         self.requests: list[list[Any]] = []
         self.refused: set[str] = set()
+        self.there: set[str] = set()
         self.away = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -28,6 +29,9 @@ class Collection:
         assert upsert
         await self._take([ReplaceOne(where, document, upsert=True)])
 
+    async def insert_one(self, document: Any) -> None:
+        await self._take([InsertOne(document)])
+
     async def bulk_write(self, operations: list[Any], ordered: bool) -> None:
         assert not ordered
         await self._take(operations)
@@ -37,11 +41,19 @@ class Collection:
         await self.gate.wait()
         if self.away:
             raise AutoReconnect("away")
-        errors = [{"index": n} for n, each in enumerate(operations) if each._filter["_id"] in self.refused]
+        keys = [_key(each) for each in operations]
+        errors = [{"index": n} for n, key in enumerate(keys) if key in self.refused]
+        errors += [{"index": n, "code": 11000} for n, key in enumerate(keys) if key in self.there]
+        if errors and len(operations) == 1 and errors[0].get("code"):
+            raise DuplicateKeyError("E11000")
         if errors and len(operations) == 1:
             raise OperationFailure("refused")
         if errors:
             raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": []})
+
+
+def _key(operation: Any) -> str:
+    return operation._doc["_id"] if isinstance(operation, InsertOne) else operation._filter["_id"]
 
 
 def write(key: str) -> Write:
@@ -62,7 +74,7 @@ async def test_what_comes_meanwhile_goes_together(collection: Collection, writer
     collection.gate.clear()
     first = asyncio.create_task(writer.write([write("a")]))
     await asyncio.sleep(0.01)
-    others = [asyncio.create_task(writer.write([write(key), Write(f"{key}2", {}, replaces=True)])) for key in "bcd"]
+    others = [asyncio.create_task(writer.write([write(key), Write(f"{key}2", {}, "replace")])) for key in "bcd"]
     await asyncio.sleep(0.01)
     collection.gate.set()
     await asyncio.gather(first, *others)
@@ -86,6 +98,15 @@ async def test_a_write_that_fails_is_its_callers_failure_alone(collection: Colle
     )
     assert [type(each) for each in told] == [type(None), BulkWriteError, type(None)]
     assert len(collection.requests) == 1
+
+
+@pytest.mark.parametrize("keys", ["b", "abc"])
+async def test_who_inserts_what_is_there_hears_that(collection: Collection, writer: BulkWriter, keys: str) -> None:
+    collection.there = {"b"}
+    inserts = (writer.write([Write(key, {"a": 1}, "insert")]) for key in keys)
+    told = dict(zip(keys, await asyncio.gather(*inserts, return_exceptions=True), strict=True))
+    assert isinstance(told.pop("b"), DuplicateKeyError)
+    assert set(told.values()) <= {None}
 
 
 async def test_an_outage_is_everybodys_and_passes(collection: Collection, writer: BulkWriter) -> None:

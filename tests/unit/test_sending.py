@@ -7,16 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import BaseModel
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, VendorCall
-from m2n.dapr import DaprUnavailable
 from m2n.events import OutboundBatch, Outcome
 from m2n.message import Address, Author, Outbound, TextContent, VendorError
 from services.delivery.batch import BatchSender, NoRoute, Route
-from services.delivery.sending import LEASE, NoAnswer, NotReached, Sender, SentRecord
+from services.delivery.sending import LEASE, NoAnswer, NotReached, Sender, SentRecord, StoreUnavailable
 from tests.unit.builders import NOON, tenant
-from tests.unit.memory_state import MemoryState
+from tests.unit.memory_sent import MemorySent
 
 CALL = VendorCall("POST", "http://vendor.test/messages", form=(("Body", "hi"),))
 REPEATABLE = VendorCall("POST", "/inbox", app_id="webhooks", repeatable=True)
@@ -59,7 +57,7 @@ def clock() -> Clock:
 
 
 async def test_accepted_once_and_told_again_on_repeat(clock: Clock) -> None:
-    vendor, store = Vendor(), MemoryState()
+    vendor, store = Vendor(), MemorySent()
     sender = Sender(store, vendor, clock)
     first = await sender.send("k", CALL, read)
     second = await sender.send("k", CALL, read)
@@ -70,8 +68,8 @@ async def test_accepted_once_and_told_again_on_repeat(clock: Clock) -> None:
 
 
 async def test_died_between_intent_and_result_is_uncertain_after_the_lease_and_never_repeated(clock: Clock) -> None:
-    vendor, store = Vendor(), MemoryState()
-    await store.create_state("k", SentRecord(until=clock() + LEASE))
+    vendor, store = Vendor(), MemorySent()
+    await store.create("k", SentRecord(until=clock() + LEASE))
     sender = Sender(store, vendor, clock)
     waits = await sender.send("k", CALL, read)
     assert isinstance(waits, Retry)
@@ -85,8 +83,8 @@ async def test_died_between_intent_and_result_is_uncertain_after_the_lease_and_n
 
 
 async def test_died_in_a_repeatable_call_is_sent_again(clock: Clock) -> None:
-    vendor, store = Vendor(), MemoryState()
-    await store.create_state("k", SentRecord(until=clock() - timedelta(seconds=1)))
+    vendor, store = Vendor(), MemorySent()
+    await store.create("k", SentRecord(until=clock() - timedelta(seconds=1)))
     result = await Sender(store, vendor, clock).send("k", REPEATABLE, read)
     assert isinstance(result, SentRecord)
     assert result.outcome is Outcome.ACCEPTED
@@ -94,14 +92,14 @@ async def test_died_in_a_repeatable_call_is_sent_again(clock: Clock) -> None:
 
 async def test_lost_answer_is_uncertain(clock: Clock) -> None:
     vendor = Vendor(NoAnswer("slow"))
-    result = await Sender(MemoryState(), vendor, clock).send("k", CALL, read)
+    result = await Sender(MemorySent(), vendor, clock).send("k", CALL, read)
     assert isinstance(result, SentRecord)
     assert result.outcome is Outcome.UNCERTAIN
 
 
 @pytest.mark.parametrize("answer", [429, NotReached("refused")])
 async def test_not_taken_can_be_sent_again(clock: Clock, answer: Any) -> None:
-    vendor, store = Vendor(answer), MemoryState()
+    vendor, store = Vendor(answer), MemorySent()
     sender = Sender(store, vendor, clock)
     assert isinstance(await sender.send("k", CALL, read), Retry)
     again = await sender.send("k", CALL, read)
@@ -110,8 +108,8 @@ async def test_not_taken_can_be_sent_again(clock: Clock, answer: Any) -> None:
 
 
 async def test_result_is_reported_even_when_it_cannot_be_recorded(clock: Clock) -> None:
-    vendor, store = Vendor(), MemoryState()
-    store.failing.add("put_state")
+    vendor, store = Vendor(), MemorySent()
+    store.failing.add("put")
     result = await Sender(store, vendor, clock).send("k", CALL, read)
     assert isinstance(result, SentRecord)
     assert result.outcome is Outcome.ACCEPTED
@@ -146,7 +144,7 @@ def batch(*numbers: int) -> OutboundBatch:
     return OutboundBatch(tenant="acme", profile_id="P1", messages=messages)
 
 
-def batch_sender(vendor: Vendor, store: MemoryState, clock: Clock, *, route: bool = True) -> BatchSender:
+def batch_sender(vendor: Vendor, store: MemorySent, clock: Clock, *, route: bool = True) -> BatchSender:
     connection = tenant().connections[0]
 
     async def find(_: Outbound) -> Route:
@@ -159,22 +157,22 @@ def batch_sender(vendor: Vendor, store: MemoryState, clock: Clock, *, route: boo
 
 async def test_a_batch_goes_out_in_order(clock: Clock) -> None:
     vendor = Vendor()
-    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    report = await batch_sender(vendor, MemorySent(), clock).send(batch(2, 3, 4))
     assert [call.url[-1] for call in vendor.calls] == ["2", "3", "4"]
     assert [result.outcome for result in report.results] == [Outcome.ACCEPTED] * 3
 
 
 async def test_nothing_overtakes_a_message_that_has_to_wait(clock: Clock) -> None:
     vendor = Vendor(201, 429)
-    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    report = await batch_sender(vendor, MemorySent(), clock).send(batch(2, 3, 4))
     assert [result.message_id for result in report.results] == ["P1.1.2"]
     assert report.retry_after_s == 7.0
     assert [call.url[-1] for call in vendor.calls] == ["2", "3"]
 
 
 async def test_a_message_in_progress_elsewhere_stops_the_batch(clock: Clock) -> None:
-    vendor, store = Vendor(), MemoryState()
-    await store.create_state("sent:acme:P1.1.3:0", SentRecord(until=clock() + LEASE))
+    vendor, store = Vendor(), MemorySent()
+    await store.create("sent:acme:P1.1.3:0", SentRecord(until=clock() + LEASE))
     report = await batch_sender(vendor, store, clock).send(batch(2, 3, 4))
     assert [result.message_id for result in report.results] == ["P1.1.2"]
     assert report.retry_after_s is not None
@@ -183,20 +181,20 @@ async def test_a_message_in_progress_elsewhere_stops_the_batch(clock: Clock) -> 
 
 async def test_refused_and_uncertain_do_not_hold_up_the_rest(clock: Clock) -> None:
     vendor = Vendor(400, NoAnswer("cut"), 201)
-    report = await batch_sender(vendor, MemoryState(), clock).send(batch(2, 3, 4))
+    report = await batch_sender(vendor, MemorySent(), clock).send(batch(2, 3, 4))
     assert [r.outcome for r in report.results] == [Outcome.REFUSED, Outcome.UNCERTAIN, Outcome.ACCEPTED]
 
 
 async def test_message_without_a_route_is_refused_with_a_reason(clock: Clock) -> None:
-    report = await batch_sender(Vendor(), MemoryState(), clock, route=False).send(batch(2))
+    report = await batch_sender(Vendor(), MemorySent(), clock, route=False).send(batch(2))
     assert report.results[0].error == VendorError(code="m2n-no-route", reason="gone")
 
 
 async def test_intent_whose_answer_was_lost_is_ones_own_and_the_message_goes_out(clock: Clock) -> None:
-    class Lossy(MemoryState):
-        async def create_state(self, key: str, value: BaseModel, ttl_s: int | None = None) -> bool:
-            await super().create_state(key, value, ttl_s)
-            raise DaprUnavailable("the answer was lost")
+    class Lossy(MemorySent):
+        async def create(self, key: str, record: SentRecord) -> bool:
+            await super().create(key, record)
+            raise StoreUnavailable("the answer was lost")
 
     vendor = Vendor()
     result = await Sender(Lossy(), vendor, clock).send("k", CALL, read)
@@ -211,6 +209,6 @@ async def test_a_call_never_outlives_its_lease(clock: Clock, monkeypatch: pytest
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    result = await Sender(MemoryState(), endless, clock).send("k", CALL, read)
+    result = await Sender(MemorySent(), endless, clock).send("k", CALL, read)
     assert isinstance(result, SentRecord)
     assert result.outcome is Outcome.UNCERTAIN
