@@ -37,8 +37,8 @@ test: setup lint ## Lint, check types, run all tests
 faults: setup ## Play every fault on the real stack, about 30 minutes (SEED=7, ONLY="kill-sessions poison")
 	$(BIN)/python -m tests.faults.campaign $(if $(SEED),--seed $(SEED)) $(foreach name,$(ONLY),--only $(name))
 
-bench: setup ## Measure the fleet beside what the parts allow, about 10 minutes (REPEAT=3, JSON=file, MARKDOWN=file)
-	$(BIN)/python -m bench $(if $(REPEAT),--repeat $(REPEAT)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+bench: setup ## Measure the fleet beside what the parts allow, 15 minutes (REPEAT=3, ONLY="fleet peers", JSON=file, MARKDOWN=file)
+	$(BIN)/python -m bench $(foreach name,$(ONLY),--only $(name)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 bench-compare: .venv/.installed ## Which figures of two runs differ by more than their noise (A=one.json B=other.json)
 	@$(BIN)/python -m bench.compare $(A) $(B)
@@ -56,6 +56,7 @@ lock: .venv/.uv ## Choose the versions of all packages anew (UPGRADE=--upgrade t
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml --extra local --extra dev -o $(REQUIREMENTS)/all.txt
 	for name in sqs bootstrap; do \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) $(REQUIREMENTS)/$$name.in -o $(REQUIREMENTS)/$$name.txt || exit 1; done
+	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) bench/peers/requirements.in -o bench/peers/requirements.txt
 	for name in mongod redis; do \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) --no-deps $(REQUIREMENTS)/$$name.in -o $(REQUIREMENTS)/$$name.txt || exit 1; done
 

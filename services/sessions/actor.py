@@ -2,7 +2,7 @@
 
 If the process dies before the save, nothing happened and the caller tries again. If it dies after the save, the
 state says what is to be published: the caller's repeat (queue or topic) finds the event applied and publishes, and
-when nobody repeats, the lane's reminder does.
+when nobody repeats, the lane is woken when it is due.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
-from dapr.actor import Actor, ActorInterface, Remindable, actormethod
+from dapr.actor import Actor, ActorInterface, actormethod
 from pydantic import BaseModel, ValidationError
 
 from m2n import clock
@@ -32,21 +32,18 @@ from services.sessions.step_record import StepRecord
 from services.sessions.turns import lock_of
 from services.sessions.write_behind import PASSING
 
-REMINDER = "due"
 REPUBLISH_AFTER = timedelta(seconds=10)
-AGAIN_SOON = timedelta(seconds=2)
-TICK_AGAIN_AT_MOST = timedelta(minutes=5)
+AGAIN_SOON_S = 2.0
+PUT_OFF_HERE_S = 10.0
+"""What has to wait for no longer than this is not left to the waker, which looks every other second."""
 WRITTEN_WITHIN = timedelta(minutes=1)
-"""Should this process die with an outbox that is not empty, the reminder sees to it after so long."""
+"""Should this process die with an outbox that is not empty, its lane is woken after so long."""
+TIDIED_AFTER_S = 5.0
+"""When nothing happens for so long, what the last step left unsaved is saved: a report settles in memory only."""
 ROUTED_AT_MOST = 8
-"""So many turns in a row are settled by the rules alone; then the reminder goes on."""
-STANDS_WITHIN_S = 1.0
-"""So long a caller waits for the lane's first reminder."""
-FIRES_AGAIN = timedelta(seconds=10)
-"""A reminder that fired comes again after so long until the lane has set or ended it. Dapr gives a tick up after three
-tries within three seconds, and over HTTP the runtime (1.18) takes no other policy: the next tick is the remedy."""
-OVERDUE = FIRES_AGAIN * 1.5
-"""A reminder that is late by so much is set anew at the next opportunity."""
+"""So many turns in a row are settled by the rules alone; the next when the lane is woken."""
+TIDY_DUE = timedelta(seconds=1)
+"""A lane that would be woken too early by less than this is left so."""
 SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
 M = TypeVar("M", bound=BaseModel)
@@ -65,8 +62,11 @@ class SessionActorInterface(ActorInterface):
     @actormethod(name="noted")
     async def noted(self, body: bytes) -> bytes: ...
 
+    @actormethod(name="wake")
+    async def wake(self, body: bytes) -> bytes: ...
 
-class SessionActor(Actor, SessionActorInterface, Remindable):
+
+class SessionActor(Actor, SessionActorInterface):
     ports: ClassVar[Ports]
     directory: ClassVar[TenantDirectory]
 
@@ -79,20 +79,16 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         self._snapshot: TenantSnapshot | None = None
         self._seen: frozenset[str] = frozenset()
         self._published = Published()
-        self._armed_for: datetime | None = None
-        self._arming: asyncio.Task[None] | None = None
-        self._reminder_stands = asyncio.Event()
-        """Set while the scheduler has one for certain, whatever its time."""
-        self._failed_ticks = 0
+        self._due: datetime | None = None
+        """When the store has the lane woken."""
+        self._unsaved = False
+        """Whether memory knows more than the store."""
         self._one_at_a_time = lock_of(ctx, actor_id.id)
 
     # -- calls -------------------------------------------------------------------------------------------------
 
     async def accept(self, body: bytes) -> bytes:
-        """The queue forgets the message after this, so from here on there must be somebody who looks at the lane."""
-        answer = await self._turn(lambda: self._accept(body))
-        await self._reminder_to_stand()
-        return answer
+        return await self._turn(lambda: self._accept(body))
 
     async def reply(self, body: bytes) -> bytes:
         return await self._turn(lambda: self._reply(body))
@@ -103,23 +99,9 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     async def noted(self, body: bytes) -> bytes:
         return await self._turn(lambda: self._noted(body))
 
-    async def receive_reminder(
-        self,
-        name: str,
-        state: bytes,
-        due_time: timedelta,
-        period: timedelta | None = None,
-        ttl: timedelta | None = None,
-    ) -> None:
-        """A tick that fails for a fault of the lane's own comes again later and later, not in a tight loop."""
-        answer = from_json(LaneAnswer, await self._turn(self._tick))
-        if answer.result == "ticked":
-            self._failed_ticks = 0
-            return
-        self._failed_ticks += 1
-        wait = min(AGAIN_SOON * 2 ** min(self._failed_ticks, 10), TICK_AGAIN_AT_MOST)
-        await self._register(wait)
-        self._armed_for = clock.now() + wait
+    async def wake(self, body: bytes) -> bytes:
+        """Look at the time; the lane is due. ``body`` is empty."""
+        return await self._turn(self._wake)
 
     async def _accept(self, body: bytes) -> LaneAnswer:
         message = _parsed(Inbound, body)
@@ -146,15 +128,20 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         return _answer(outcome)
 
     async def _delivered(self, body: bytes) -> LaneAnswer:
-        """Not saved by itself: after a crash the messages are published again, and delivery reports them again."""
+        """Saved at once only if something has to wait. Else it is saved with what comes next: after a crash before that
+        the messages are published again, and delivery reports them again."""
         report = _parsed(DeliveryReport, body)
         self._check_tenant(report.tenant)
         step = await self._step()
         outcome = step.delivered(report)
         self._record(step, report, outcome)
-        self._lane = _with_results(step.lane, report.results)
-        waiting = frozenset(message.id for message in step.lane.to_send)
+        lane = _with_results(step.lane, report.results)
+        waiting = frozenset(message.id for message in lane.to_send)
         self._published.batch = frozenset() if report.retry_after_s is not None else self._published.batch & waiting
+        if report.retry_after_s is not None:
+            await self._save(lane, step)
+        else:
+            self._lane, self._unsaved = lane, True
         await self._publish(step.tenant)
         return _answer(outcome)
 
@@ -167,30 +154,22 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         await self._save_and_publish(step, outcome)
         return _answer(outcome)
 
-    async def _tick(self) -> LaneAnswer:
-        """Ends the reminder where nothing is due; before the next turn can set it anew."""
-        self._armed_for = None
-        self._reminder_stands.set()  # it comes again after FIRES_AGAIN
-        await self._look_at_the_time()
-        if self._armed_for is None:
-            self._reminder_stands.clear()
-            await self.unregister_reminder(REMINDER)
-        return LaneAnswer(result="ticked")
-
-    async def _look_at_the_time(self) -> None:
+    async def _wake(self) -> LaneAnswer:
         try:
             step = await self._step()
         except UnknownTenant:
-            return log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
+            log().warning("lane of a tenant that is gone, it sleeps", lane=self.id.id)
+            await self.ports.lanes.sleep(self.id.id, self._version)
+            return LaneAnswer(result="asleep")
         step.tick()
         for notice in step.unheard:
             log().error("desk never confirmed a notice, given up", tenant=notice.tenant, notice=notice.id)
         self._forget_old_batch()
         outcome = domain.StepOutcome(domain.Result.APPLIED)
         self._record(step, None, outcome)
-        await self._save(_with_results(step.lane, step.given_up), step.now)
-        await self._empty_outbox()
+        await self._save(_with_results(step.lane, step.given_up), step)
         await self._publish(step.tenant)
+        return LaneAnswer(result="woken")
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -215,17 +194,16 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     async def _on_the_newest(self, work: Callable[[], Awaitable[LaneAnswer]]) -> LaneAnswer:
         """What is in memory is believed until a save shows that the lane was elsewhere meanwhile; then it is done
-        again on what is stored. A reminder that was set from here may have fired there."""
+        again on what is stored."""
         try:
             return await work()
         except LaneMoved:
             self._forget()
-            self._armed_for = None
-            self._reminder_stands.clear()
             return await work()
 
     def _forget(self) -> None:
         self._lane, self._seen, self._published, self._version = None, frozenset(), Published(), 0
+        self._due, self._unsaved = None, False
 
     async def _step(self) -> domain.Step:
         lane = self._lane or await self._load()
@@ -254,25 +232,39 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         sets = [name for name, _ in lane.applied.buckets]
         self._seen = await self.ports.lanes.applied(self.id.id, sets) if sets else frozenset()
         self._lane, self._version, self._saved_steps = lane, stored.version if stored else 0, lane.steps
+        self._due, self._unsaved = stored.due if stored else None, False
         return lane
 
     async def _save_and_publish(self, step: domain.Step, outcome: domain.StepOutcome) -> None:
         if outcome.result is domain.Result.APPLIED:
-            await self._save(_with_results(step.lane, step.given_up), step.now)
+            await self._save(_with_results(step.lane, step.given_up), step)
         await self._publish(step.tenant)
 
-    async def _save(self, lane: Lane, now: datetime) -> None:
+    async def _save(self, lane: Lane, step: domain.Step) -> None:
         """A full set of applied ids goes first: after a crash in between it is there and not used, or made again."""
-        full = domain.roll_over(lane, now)
-        domain.prune(lane, now)
+        full = domain.roll_over(lane, step.now)
+        domain.prune(lane, step.now)
         if full:
-            await self.ports.lanes.keep_applied(self.id.id, *full, now + APPLIED_FOR)
+            await self.ports.lanes.keep_applied(self.id.id, *full, step.now + APPLIED_FOR)
+        due = self._next_due(lane, step)
         crash_point("sessions.before-save")
-        await self.ports.lanes.save(self.id.id, self._version, lane.model_dump_json(exclude_none=True))
+        await self.ports.lanes.save(self.id.id, self._version, lane.model_dump_json(exclude_none=True), due)
         crash_point("sessions.after-save")
         self._lane, self._version, self._saved_steps = lane, self._version + 1, lane.steps
+        self._due, self._unsaved = due, False
         if full:
             self._seen |= frozenset(full[1])
+
+    def _next_due(self, lane: Lane, step: domain.Step) -> datetime | None:
+        """When the lane is to look at itself, whoever has it then: the only thing that is sure to follow a crash."""
+        dues = [domain.next_due(lane, step.tenant, step.now)]
+        if lane.to_send and lane.deferred_until is None:
+            out_since = self._published.batch_at if self._published.batch else None
+            dues.append((out_since or step.now) + REPUBLISH_AFTER)
+        if lane.outbox:
+            dues.append(step.now + WRITTEN_WITHIN)
+        nearest = min((due for due in dues if due), default=None)
+        return nearest and max(nearest, step.now + SHORTEST_WAIT)
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant != self._tenant_id:
@@ -281,7 +273,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     # -- publishing --------------------------------------------------------------------------------------------
 
     async def _publish(self, tenant: Tenant) -> None:
-        """Tell others what the state says. What cannot be told now is told by the reminder, soon."""
+        """Tell others what the state says. What cannot be told now is told soon."""
         turn = await self._route(tenant)
         self._write_soon()
         results = await asyncio.gather(
@@ -289,10 +281,24 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
-            if not isinstance(failure, _PASSING):
+            if not isinstance(failure, PASSING):
                 raise failure
             log().warning("not published yet, will be", lane=self.id.id, error=type(failure).__name__)
-        await self._arm(tenant, soon=bool(failures))
+        again_s = AGAIN_SOON_S if failures else self._put_off_s()
+        if again_s is not None:
+            self.ports.beside.soon((self.id.id, "publish"), self._publish_again, again_s)
+        self.ports.beside.soon((self.id.id, "tidy"), self._tidy, TIDIED_AFTER_S)
+
+    def _put_off_s(self) -> float | None:
+        """Seconds until the messages that a vendor wants later go out, where that is soon."""
+        until = self._lane.deferred_until if self._lane and self._lane.to_send else None
+        left_s = (until - clock.now()).total_seconds() if until else None
+        return left_s if left_s is not None and 0 < left_s <= PUT_OFF_HERE_S else None
+
+    async def _publish_again(self) -> None:
+        async with self._one_at_a_time:
+            if self._lane:
+                await self._publish((await self._step()).tenant)
 
     async def _route(self, tenant: Tenant) -> Routed | None:
         """The open turn and who gets it. One that nobody outside is to get is settled first, in a step of its own, and
@@ -310,7 +316,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
             if outcome.result is not domain.Result.APPLIED:
                 log().error("the lane did not take its own decision", lane=self.id.id, why=outcome.why)
                 return None
-            await self._save(_with_results(step.lane, step.given_up), step.now)
+            await self._save(_with_results(step.lane, step.given_up), step)
         return None
 
     async def _publish_turn(self, turn: Routed | None) -> None:
@@ -336,7 +342,7 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
     def _forget_old_batch(self) -> None:
         """No report for long: the batch or its report may be lost, so it goes out again."""
         sent_at = self._published.batch_at
-        if sent_at and clock.now() - sent_at >= REPUBLISH_AFTER:
+        if sent_at and clock.now() - sent_at >= REPUBLISH_AFTER - _EARLY:
             self._published.batch = frozenset()
 
     async def _publish_notices(self) -> None:
@@ -347,16 +353,29 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
                 await self.ports.publish_notice(entry)
                 told[notice.id] = now
 
-    # -- what is written beside --------------------------------------------------------------------------------
+    # -- what is done beside -----------------------------------------------------------------------------------
 
     def _write_soon(self) -> None:
         lane = self._lane
         if lane and (lane.outbox or self._saved_records(lane)):
-            self.ports.beside.soon(self.id.id, self._write)
+            self.ports.beside.soon((self.id.id, "write"), self._write)
 
     async def _write(self) -> None:
         async with self._one_at_a_time:
             await self._empty_outbox()
+
+    async def _tidy(self) -> None:
+        """Save what only memory knows, and wake the lane no sooner than it has to be."""
+        async with self._one_at_a_time:
+            if self._lane is None:
+                return
+            step = await self._step()
+            due = self._next_due(self._lane, step)
+            if self._unsaved or (self._due and (due is None or due > self._due + TIDY_DUE)):
+                try:
+                    await self._save(self._lane, step)
+                except LaneMoved:
+                    self._forget()
 
     async def _empty_outbox(self) -> None:
         lane = self._lane
@@ -369,70 +388,6 @@ class SessionActor(Actor, SessionActorInterface, Remindable):
 
     def _saved_records(self, lane: Lane) -> tuple[StepRecord, ...]:
         return tuple(record for record in lane.records if record.step <= self._saved_steps)
-
-    # -- the reminder ------------------------------------------------------------------------------------------
-
-    async def _arm(self, tenant: Tenant, soon: bool) -> None:
-        """One reminder a lane, for the nearest due time. Registering is dear, so an earlier one is left to fire.
-
-        After a failure to publish the reminder is the only one who knows, so it is waited for; else the topics
-        hold the work too, and registering may go on beside the reply.
-        """
-        now = clock.now()
-        due = now + AGAIN_SOON if soon else self._next_due(tenant, now)
-        if due is None or (self._armed_for is not None and now - OVERDUE < self._armed_for <= due):
-            return
-        self._armed_for = due
-        if soon:
-            await self._register_soon(due - now)
-        elif self._arming is None or self._arming.done():
-            self._arming = asyncio.create_task(self._register_in_the_end())
-
-    def _next_due(self, tenant: Tenant, now: datetime) -> datetime | None:
-        """When the lane has to look at itself again, also for the batch that is out and may be lost."""
-        assert self._lane is not None
-        due, out = domain.next_due(self._lane, tenant, now), self._published
-        again = out.batch_at + REPUBLISH_AFTER if out.batch and out.batch_at else None
-        written = now + WRITTEN_WITHIN if self._lane.outbox else None
-        return min((moment for moment in (due, again, written) if moment), default=None)
-
-    async def _register_soon(self, wait: timedelta) -> None:
-        try:
-            await self._register(wait)
-        except BaseException:
-            self._armed_for = None
-            raise
-
-    async def _register(self, wait: timedelta) -> None:
-        await self.register_reminder(REMINDER, b"", max(wait, SHORTEST_WAIT), FIRES_AGAIN)
-        self._reminder_stands.set()
-
-    async def _reminder_to_stand(self) -> None:
-        """Raises DaprUnavailable: the caller is to come again. What was published goes its way meanwhile."""
-        if self._armed_for is None or self._reminder_stands.is_set():
-            return
-        try:
-            async with asyncio.timeout(STANDS_WITHIN_S):
-                await self._reminder_stands.wait()
-        except TimeoutError as late:
-            raise DaprUnavailable("the lane's first reminder is not registered yet") from late
-
-    async def _register_in_the_end(self) -> None:
-        """One task a lane: it registers what is wanted at the time, so a late one never replaces a later wish."""
-        registered: datetime | None = None
-        while (due := self._armed_for) is not None and due != registered:
-            try:
-                await self._register(due - clock.now())
-                registered = due
-            except _PASSING as failed:
-                log().warning("reminder not registered yet", lane=self.id.id, error=type(failed).__name__)
-                await asyncio.sleep(AGAIN_SOON.total_seconds())
-
-    async def _on_deactivate(self) -> None:
-        """Another host may arm the lane next, so nothing of this one's comes later than that."""
-        if self._arming and not self._arming.done():
-            await asyncio.wait({self._arming}, timeout=5)
-            self._arming.cancel()
 
 
 class Unreadable(Exception):

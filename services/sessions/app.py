@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from dapr.actor import ActorRuntime
@@ -15,15 +16,17 @@ from pydantic import Field
 from m2n.dapr import DaprUnavailable, PooledActorClient
 from m2n.database import Database, open_database
 from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
-from m2n.lanes import ACTOR_TYPE, bring_to_lane
+from m2n.lanes import ACTOR_TYPE, LaneAnswer, bring_to_lane, call_lane
+from m2n.message import Model
 from m2n.serialization import JsonSerializer
-from m2n.service import Service
+from m2n.service import Service, background
 from m2n.store_clock import database_time
 from services.sessions.actor import SessionActor
 from services.sessions.lane_store import LaneStore
 from services.sessions.ports import Ports
 from services.sessions.recordings import Recordings
 from services.sessions.transcript import Transcript
+from services.sessions.wake_ups import LaneWaker, WakeUps, keep_reminded
 
 service = Service("sessions")
 app = service.app
@@ -57,18 +60,25 @@ async def hosting() -> AsyncIterator[None]:
             actor_type_configs=[],
         )
     )
-    serializer = JsonSerializer()
-    await ActorRuntime.register_actor(
-        SessionActor,
-        message_serializer=serializer,
-        state_serializer=serializer,
-        actor_client=PooledActorClient(service.dapr),
-    )
+    LaneWaker.wake_ups = WakeUps(lanes, wake)
+    serializer, actors = JsonSerializer(), PooledActorClient(service.dapr)
+    for actor in (SessionActor, LaneWaker):
+        await ActorRuntime.register_actor(
+            actor, message_serializer=serializer, state_serializer=serializer, actor_client=actors
+        )
     app.state.transcript = transcript
     async with database_time(database, service.settings):
         yield
     await _written()
     await client.close()
+
+
+async def wake(lane: str) -> LaneAnswer:
+    tenant, _, profile_id = lane.partition(":")
+    return await call_lane(service.dapr, tenant, profile_id, "wake", Model())
+
+
+service.resource(background("waker", partial(keep_reminded, service.dapr)))
 
 
 async def _written() -> None:

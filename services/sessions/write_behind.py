@@ -1,4 +1,4 @@
-"""What lanes write beside the conversation, all lanes of the process together, ten times a second."""
+"""What lanes do beside the conversation, when nobody waits for it: all lanes together, ten times a second."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -11,43 +11,45 @@ from m2n.telemetry import log, where
 EVERY_S = 0.1
 AGAIN_S = 2.0
 PASSING = (DaprUnavailable, NotTaken, PyMongoError, TimeoutError, OSError)
-Write = Callable[[], Awaitable[None]]
+Job = Callable[[], Awaitable[None]]
 
 
 class WriteBehind:
-    """Nobody waits for these writes: what they write is in the lanes' saved states, so after a crash the lane's next
-    host does them. While the process lives, one that fails is tried again."""
+    """What these jobs do stands in the lanes' saved states, so after a crash the lanes' next hosts do it. While the
+    process lives, one that fails is tried again."""
 
     def __init__(self) -> None:
-        self._due: dict[Hashable, Write] = {}
+        self._due: dict[Hashable, tuple[float, Job]] = {}
         self._running: asyncio.Task[None] | None = None
 
-    def soon(self, of: Hashable, write: Write) -> None:
-        """Call ``write`` once, soon, however often this is said of the same thing until then."""
-        self._due[of] = write
+    def soon(self, of: Hashable, job: Job, after_s: float = 0.0) -> None:
+        """Call ``job`` once, not before ``after_s`` seconds. Said again of the same thing, the last word counts."""
+        at = asyncio.get_running_loop().time() + after_s
+        self._due[of] = (at, job)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
 
     async def finish(self) -> None:
-        """Return when nothing is due any more."""
-        while self._running and not self._running.done():
-            await asyncio.wait({self._running})
+        """Do all that is due at any time, now."""
+        jobs, self._due = self._due, {}
+        await asyncio.gather(*(self._do(of, job) for of, (_, job) in jobs.items()))
 
     async def _run(self) -> None:
-        wait_s = EVERY_S
+        loop = asyncio.get_running_loop()
         while self._due:
-            await asyncio.sleep(wait_s)
-            due, self._due = self._due, {}
-            done = await asyncio.gather(*(self._write(of, write) for of, write in due.items()))
-            wait_s = EVERY_S if all(done) else AGAIN_S
+            await asyncio.sleep(EVERY_S)
+            now = loop.time()
+            jobs = {of: job for of, (at, job) in self._due.items() if at <= now}
+            for of in jobs:
+                del self._due[of]
+            await asyncio.gather(*(self._do(of, job) for of, job in jobs.items()))
 
-    async def _write(self, of: Hashable, write: Write) -> bool:
+    async def _do(self, of: Hashable, job: Job) -> None:
         try:
-            await write()
+            await job()
         except PASSING as failed:
-            log().warning("not written yet, will be", of=str(of), error=type(failed).__name__)
-            self._due.setdefault(of, write)
-            return False
+            log().warning("not done yet, will be", of=str(of), error=type(failed).__name__)
+            if of not in self._due:
+                self.soon(of, job, AGAIN_S)
         except Exception as failed:
-            log().error("not written, the lane's reminder tries again", of=str(of), where=where(failed))
-        return True
+            log().error("not done, tried again when the lane is woken", of=str(of), where=where(failed))

@@ -98,9 +98,9 @@ class Recorder:
         await self._written(self.host.actor.noted(to_json(noted)))
 
     async def waits(self, seconds: float) -> None:
-        """Time passes, and the reminder fires."""
+        """Time passes, and the lane is woken."""
         self.now += timedelta(seconds=seconds)
-        await self._written(self.host.tick())
+        await self._written(self.host.wake())
 
     async def _written(self, call: Awaitable[T]) -> T:
         """The call's answer, when what it leaves to be written is written."""

@@ -87,7 +87,6 @@ async def expired_by_the_next_message(customer: Recorder) -> None:
     """Session 2, opened by the message that finds session 1 over."""
     await customer.says("hello")
     await customer.answers("Hello.", intent="greeting")
-    customer.host.sidecar.reminders.clear()
     customer.now = customer.now.replace(hour=14)
     await customer.says("hello again")
     await customer.answers("Welcome back.", intent="greeting", end_session=True)

@@ -21,7 +21,6 @@ PORTS = (
     "transcript",
     "record events",
     "record steps",
-    "reminder",
     "tenant",
     "receive",
     "delete",

@@ -1,14 +1,14 @@
-"""Where lanes live: placement, the lanes' store, the reminders' scheduler, and hosts that run SessionActor."""
+"""Where lanes live: placement, the lanes' store, the waker, and hosts that run SessionActor."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-import orjson
-from dapr.actor import ActorId, Remindable
+from dapr.actor import ActorId
 from dapr.actor.runtime._type_information import ActorTypeInformation
 from dapr.actor.runtime.context import ActorRuntimeContext
 from dapr.actor.runtime.manager import ActorManager
@@ -38,9 +38,9 @@ CALLER_WAITS_S = 15.0
 IDLE_S = 600.0
 """An actor that nobody called for so long is taken out of memory (services/sessions/app.py)."""
 DRAIN_S = 5.0
-REMINDER_AGAIN_S = 1.0
-REMINDER_TRIES = 3
-MOST_REMINDERS = 3000
+LOOKS_EVERY_S = 2.0
+"""The waker's interval (services/sessions/wake_ups.py)."""
+MOST_WAKES = 3000
 
 
 class Lanes:
@@ -50,6 +50,10 @@ class Lanes:
         self._ledger = ledger
         self._lanes: Documents = {}
         self._applied: Documents = {}
+        self.on_save: Callable[[str], None] = lambda _: None
+
+    def due(self, lane: str) -> datetime | None:
+        return self._lanes[lane]["due"] if lane in self._lanes else None
 
     def of(self, process: Process) -> LaneStore:
         async def through(request: str, effect: Callable[[], Any], document: str) -> Any:
@@ -65,6 +69,7 @@ class Lanes:
         after = self._lanes.get(document)
         if after is not None and after is not before:
             self._ledger.saved(from_json(Lane, after["lane"]))
+            self.on_save(document)
         return done
 
     def all(self) -> list[Lane]:
@@ -221,58 +226,40 @@ def _cut_line(call: Call, why: str) -> None:
         call.answer.exception()
 
 
-class Scheduler:
-    """Reminders: due once, then after each period until set anew or ended. A tick has three tries, then it is gone."""
+class Waker:
+    """Wakes lanes when the store says that they are due, or up to a look later; again while they cannot be reached."""
 
-    def __init__(self, world: World, placement: Placement) -> None:
-        self._world, self._placement = world, placement
-        self._jobs: dict[str, tuple[int, bytes]] = {}
-        self._versions = 0
-        self._fired = 0
+    def __init__(self, world: World, placement: Placement, store: Lanes) -> None:
+        self._world, self._placement, self._store = world, placement, store
+        self._woken = 0
+        self._looks: dict[str, int] = {}
+        """Counts the looks that were set for each lane; the last one counts."""
+        store.on_save = self._saved
 
-    def register(self, lane: str, data: bytes) -> None:
-        wanted = orjson.loads(data)
-        self._versions += 1
-        self._jobs[lane] = (self._versions, data)
-        period_s = _seconds(wanted["period"]) if wanted.get("period") is not None else None
-        if period_s is not None and period_s < 1:
-            return self._world.violate("unbounded", "a reminder with so short a period fires in a loop")
-        self._world.later(_seconds(wanted["dueTime"]), self._due, lane, self._versions, period_s)
+    def _saved(self, lane: str) -> None:
+        due = self._store.due(lane)
+        if due is not None:
+            self._look_in(lane, max((due - self._world.now()).total_seconds(), 0))
 
-    def unregister(self, lane: str) -> None:
-        self._jobs.pop(lane, None)
+    def _look_in(self, lane: str, wait_s: float) -> None:
+        number = self._looks[lane] = self._looks.get(lane, 0) + 1
+        self._world.later(wait_s + self._world.luck.random() * LOOKS_EVERY_S, self._look, lane, number)
 
-    def _due(self, lane: str, version: int, period_s: float | None) -> None:
-        if not self._is_present(lane, version):
+    def _look(self, lane: str, number: int) -> None:
+        due = self._store.due(lane)
+        if number != self._looks[lane] or due is None or due > self._world.now():
             return
-        self._fired += 1
-        if self._fired > MOST_REMINDERS:
-            return self._world.violate("unbounded", f"more than {MOST_REMINDERS} reminders")
-        if period_s is not None:
-            self._world.later(period_s, self._due, lane, version, period_s)
-        self._try(lane, version, 1, period_s)
+        self._world.say("waker", f"{lane} is due")
+        answer = self._placement.dispatch(lane, "wake", b"{}")
+        answer.add_done_callback(lambda done: self._told(lane, done))
 
-    def _try(self, lane: str, version: int, attempt: int, period_s: float | None) -> None:
-        if self._is_present(lane, version):
-            self._world.say("scheduler", f"{lane} is due, try {attempt}")
-            answer = self._placement.dispatch(lane, "reminder", self._jobs[lane][1])
-            answer.add_done_callback(partial(self._tried, lane, version, attempt, period_s))
-
-    def _tried(
-        self, lane: str, version: int, attempt: int, period_s: float | None, answer: "asyncio.Future[bytes]"
-    ) -> None:
-        if answer.exception() and attempt < REMINDER_TRIES:
-            self._world.later(REMINDER_AGAIN_S, self._try, lane, version, attempt + 1, period_s)
-        elif period_s is None and self._is_present(lane, version):
-            del self._jobs[lane]
-
-    def _is_present(self, lane: str, version: int) -> bool:
-        return self._jobs.get(lane, (0, b""))[0] == version
-
-
-def _seconds(due: str) -> float:
-    assert due.endswith("ms"), due
-    return max(int(due.removesuffix("ms")), 0) / 1000
+    def _told(self, lane: str, answer: "asyncio.Future[bytes]") -> None:
+        """What could not be reached is still due at the next look."""
+        if answer.exception():
+            return self._look_in(lane, LOOKS_EVERY_S)
+        self._woken += 1
+        if self._woken > MOST_WAKES:
+            self._world.violate("unbounded", f"more than {MOST_WAKES} wakes")
 
 
 class ActorClient(DaprActorClientBase):
@@ -291,12 +278,10 @@ class ActorClient(DaprActorClientBase):
         raise AssertionError("lanes are not in Dapr's actor state")
 
     async def register_reminder(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None:
-        due = orjson.loads(data)["dueTime"]
-        register = partial(self._parts.scheduler.register, actor_id, data)
-        await self._process.call("reminder", register, f"{actor_id} in {due}")
+        raise AssertionError("lanes have no reminders")
 
     async def unregister_reminder(self, actor_type: str, actor_id: str, name: str) -> None:
-        await self._process.call("reminder", partial(self._parts.scheduler.unregister, actor_id), f"{actor_id} ends")
+        raise AssertionError("lanes have no reminders")
 
     async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
 
@@ -366,7 +351,6 @@ class Parts:
     records: bool
     """Whether the steps are recorded, too."""
     placement: Placement = field(init=False)
-    scheduler: Scheduler = field(init=False)
     states: PlainState = field(default_factory=PlainState)
 
     def sidecar(self, process: Process) -> Sidecar:
@@ -399,9 +383,7 @@ class Host:
         ports = Ports(self._sidecar, lanes, transcript, recordings)  # pyright: ignore[reportArgumentType]
         bound = {"ports": ports, "directory": Directory(process, parts.tenant)}
         serializer = JsonSerializer()
-        information = ActorTypeInformation.create(
-            type("SessionActor", (SessionActor, SessionActorInterface, Remindable), bound)
-        )
+        information = ActorTypeInformation.create(type("SessionActor", (SessionActor, SessionActorInterface), bound))
         self._actors = ActorManager(
             ActorRuntimeContext(information, serializer, serializer, ActorClient(process, parts))
         )
@@ -449,9 +431,6 @@ class Host:
         if now_s - self._last_used_s.get(call.lane, now_s) > IDLE_S:
             await self._deactivate(call.lane)
         self._last_used_s[call.lane] = now_s
-        if call.method == "reminder":
-            await self._actors.fire_reminder(actor, "due", call.body)
-            return b""
         return await self._actors.dispatch(actor, call.method, call.body)
 
     async def _deactivate(self, lane: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -77,7 +78,7 @@ def _published_before_saved(patch: Patch) -> None:
         session._lane = step.lane
         await session._publish(step.tenant)
         if outcome.result is domain.Result.APPLIED:
-            await session._save(step.lane, step.now)
+            await session._save(step.lane, step)
 
     patch.setattr(SessionActor, "_save_and_publish", publish_and_save)
 
@@ -97,10 +98,8 @@ def _nothing_published_again(patch: Patch) -> None:
     patch.setattr(SessionActor, "_load", load_and_believe)
 
 
-def _no_reminder(patch: Patch) -> None:
-    async def forgotten(*_: object) -> None: ...
-
-    patch.setattr(SessionActor, "_register", forgotten)
+def _never_due(patch: Patch) -> None:
+    patch.setattr(SessionActor, "_next_due", lambda *_: None)
 
 
 def _many_batches_out(patch: Patch) -> None:
@@ -121,9 +120,9 @@ def _many_batches_out(patch: Patch) -> None:
 def _save_over_anothers(patch: Patch) -> None:
     """Whoever saves last is right, whatever it has read."""
 
-    async def save(store: LaneStore, lane: str, version: int, text: str) -> None:
+    async def save(store: LaneStore, lane: str, version: int, text: str, due: datetime | None) -> None:
         newest = await store.load(lane)
-        await saved_on(store, lane, newest.version if newest else 0, text)
+        await saved_on(store, lane, newest.version if newest else 0, text, due)
 
     saved_on = LaneStore.save
     patch.setattr(LaneStore, "save", save)
@@ -160,7 +159,7 @@ SAFEGUARDS = [
     _named("a waiting message holds the batch", _waiting_message_overtaken, "order out"),
     _named("saved before published", _published_before_saved, "not decided"),
     _named("published again after a crash", _nothing_published_again, "lost"),
-    _named("reminder", _no_reminder, "lost", "unbounded"),
+    _named("due with the state", _never_due, "lost", "unbounded"),
     _named("one batch at a time", _many_batches_out, "order out"),
     _named("a save replaces what was read", _save_over_anothers, "went back", "number used twice", "doubled", "gap"),
     _named("outbox", _no_outbox, "lost"),

@@ -22,7 +22,7 @@ from tests.simulation.desk import Desk
 from tests.simulation.engine import Engine
 from tests.simulation.fifo_queue import FifoQueue, QueuePort
 from tests.simulation.invariants import check_all
-from tests.simulation.lanes import Host, Lanes, Parts, Placement, Scheduler
+from tests.simulation.lanes import Host, Lanes, Parts, Placement, Waker
 from tests.simulation.ledger import Ledger
 from tests.simulation.processes import RUNNING, Process, Service
 from tests.simulation.sent import SentPort
@@ -87,7 +87,7 @@ class Simulation:
         names = ("sessions-a", "sessions-b")[: self._plan.choice((1, 2))]
         self._hosts = [Host(parts, name) for name in names]
         self._placement = parts.placement = Placement(self._world, self._hosts)
-        parts.scheduler = Scheduler(self._world, self._placement)
+        Waker(self._world, self._placement, self._store)
         self._sidecar = parts.sidecar
 
     def _connect(self) -> None:

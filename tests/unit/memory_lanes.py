@@ -1,6 +1,7 @@
 """The lanes' collections in memory, under the real LaneStore: so much of MongoDB as it uses, with its conditions."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pymongo.errors import DuplicateKeyError
@@ -21,13 +22,8 @@ class MemoryCollection:
     async def find_one(self, where: Mapping[str, Any], projection: Any = None) -> dict[str, Any] | None:
         return await self._through("load", lambda: self._documents.get(where["_id"]), where["_id"])
 
-    async def find(self, where: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        wanted = where["_id"]["$in"]
-        found = await self._through(
-            "load", lambda: [self._documents[key] for key in wanted if key in self._documents], " ".join(wanted)
-        )
-        for document in found:
-            yield document
+    def find(self, where: Mapping[str, Any], projection: Any = None) -> "Found":
+        return Found(self._documents, self._through, where)
 
     async def update_one(
         self, where: Mapping[str, Any], change: Mapping[str, Any], upsert: bool = False
@@ -50,6 +46,32 @@ class MemoryCollection:
     async def replace_one(self, where: Mapping[str, Any], document: dict[str, Any], upsert: bool = False) -> None:
         assert upsert
         await self._through("save", lambda: self._documents.update({where["_id"]: document}), where["_id"])
+
+
+@dataclass
+class Found:
+    """A query by ids, or by what is due."""
+
+    documents: Documents
+    through: Through
+    where: Mapping[str, Any]
+
+    def sort(self, key: str, direction: int) -> "Found":
+        return self
+
+    def limit(self, at_most: int) -> "Found":
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        for document in await self.through("load", self._matching, str(self.where)):
+            yield document
+
+    def _matching(self) -> list[dict[str, Any]]:
+        if "due" not in self.where:
+            return [self.documents[key] for key in self.where["_id"]["$in"] if key in self.documents]
+        but = self.where.get("_id", {"$nin": ()})["$nin"]
+        due = [each for each in self.documents.values() if each["due"] and each["due"] <= self.where["due"]["$lte"]]
+        return sorted((each for each in due if each["_id"] not in but), key=lambda each: each["due"])
 
 
 def lane_store(lanes: Documents, applied: Documents, through: Through) -> LaneStore:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import orjson
 import pytest
 from dapr.actor import ActorId
 from dapr.actor.runtime._type_information import ActorTypeInformation
@@ -17,11 +16,11 @@ from pymongo.errors import AutoReconnect
 from m2n.dapr import DaprUnavailable
 from m2n.events import DeliveryReport, DeskNoted, DeskNotice, OutboundBatch, Outcome, Reply, SendResult, Turn
 from m2n.lanes import LaneAnswer
-from m2n.message import ReactionContent, plain_text
+from m2n.message import plain_text
 from m2n.serialization import JsonSerializer, from_json, to_json
 from m2n.tenant import TenantSnapshot
 from m2n.tenants import UnknownTenant
-from services.sessions.actor import SessionActor
+from services.sessions.actor import AGAIN_SOON_S, TIDIED_AFTER_S, SessionActor
 from services.sessions.lane import Lane, Session
 from services.sessions.lane_store import LaneStore
 from services.sessions.ports import Ports
@@ -34,12 +33,7 @@ LANE = "acme:P1"
 
 
 class Sidecar(DaprActorClientBase):
-    """Reminders in memory; fails when told."""
-
-    def __init__(self) -> None:
-        self.failing_reminders = 0
-        self.reminders: list[Any] = []
-        self.ended_reminders = 0
+    """A lane needs nothing of the actor SDK's calls."""
 
     async def invoke_method(self, actor_type: str, actor_id: str, method: str, data: bytes | None = None) -> bytes:
         raise AssertionError("a lane calls no other")
@@ -51,13 +45,10 @@ class Sidecar(DaprActorClientBase):
         raise AssertionError("lanes are not in Dapr's actor state")
 
     async def register_reminder(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None:
-        if self.failing_reminders:
-            self.failing_reminders -= 1
-            raise DaprUnavailable("reminder")
-        self.reminders.append(orjson.loads(data))
+        raise AssertionError("lanes have no reminders")
 
     async def unregister_reminder(self, actor_type: str, actor_id: str, name: str) -> None:
-        self.ended_reminders += 1
+        raise AssertionError("lanes have no reminders")
 
     async def register_timer(self, actor_type: str, actor_id: str, name: str, data: bytes) -> None: ...
 
@@ -157,9 +148,10 @@ class Host:
     def __init__(self, **changes: Any) -> None:
         self.sidecar, self.topics, self.lines, self.lanes = Sidecar(), Topics(), Lines(), Lanes()
         self.recordings = MemoryRecordings()
-        doubles: Any = (self.topics, self.lanes.store(), self.lines, self.recordings, WriteByHand())
-        ports = SessionActor.ports = Ports(*doubles)
-        self.written = ports.beside.finish
+        self.beside = WriteByHand()
+        doubles: Any = (self.topics, self.lanes.store(), self.lines, self.recordings, self.beside)
+        SessionActor.ports = Ports(*doubles)
+        self.written = self.beside.finish
         self.directory = Directory(**changes)
         SessionActor.directory = self.directory  # pyright: ignore[reportAttributeAccessIssue]
         self.restart()
@@ -185,8 +177,13 @@ class Host:
         report = DeliveryReport(tenant="acme", profile_id="P1", results=results)
         await self.actor.delivered(to_json(report))
 
-    async def tick(self) -> None:
-        await self.actor.receive_reminder("due", b"", timedelta(0))
+    async def wake(self) -> LaneAnswer:
+        return from_json(LaneAnswer, await self.actor.wake(b"{}"))
+
+    def due_s(self) -> float | None:
+        """Seconds from noon until the store has the lane woken."""
+        due = self.lanes.stored[LANE]["due"]
+        return (due - NOON).total_seconds() if due else None
 
     def stored(self) -> Lane:
         return from_json(Lane, self.lanes.stored[LANE]["lane"])
@@ -246,38 +243,52 @@ async def test_death_after_the_save_is_made_good_by_the_callers_repeat(host: Hos
     assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
 
 
-async def test_what_cannot_be_published_is_published_by_a_reminder_soon(host: Host) -> None:
+async def test_what_cannot_be_published_is_published_soon(host: Host) -> None:
+    host.topics.failing = {"engine.builtin"}
+    assert (await host.accept()).result == "applied"
+    host.topics.failing = set()
+    assert (await host.beside.time_passes())[LANE, "publish"] == AGAIN_SOON_S
+    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+
+
+async def test_what_cannot_be_published_is_published_by_who_has_the_lane_when_it_is_due(host: Host) -> None:
     host.topics.failing = {"engine.builtin"}
     await host.accept()
-    assert [reminder["dueTime"] for reminder in host.sidecar.reminders] == ["2000ms"]
     host.topics.failing = set()
-    await host.tick()
+    host.restart()
+    assert host.due_s() == 10
+    await host.wake()
     assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
 
 
-async def test_neither_published_nor_reminded_is_an_error_for_the_caller(host: Host) -> None:
-    host.topics.failing = {"engine.builtin"}
-    host.sidecar.failing_reminders = 1
-    with pytest.raises(DaprUnavailable):
-        await host.accept()
+async def test_a_save_says_when_the_lane_is_due(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    await host.accept()
+    assert host.due_s() == 10, "the turn's time-out"
+    monkeypatch.setattr("m2n.clock.now", lambda: later(3))
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    assert host.due_s() == 13, "the batch may be lost"
+    await host.settle("P1.1.2")
+    assert (host.due_s(), len(host.stored().to_send)) == (13, 1), "a report alone is not saved"
+    await host.written()
+    monkeypatch.setattr("m2n.clock.now", lambda: later(8))
+    assert (await host.beside.time_passes())[LANE, "tidy"] == TIDIED_AFTER_S
+    assert (host.due_s(), host.stored().to_send) == (1200, ()), "the session's end"
+    saves = host.lanes.saves
+    host.beside.soon("again", host.actor._tidy, 1)
+    await host.beside.time_passes()
+    assert host.lanes.saves == saves, "there is nothing that the store does not know"
 
 
-async def test_a_message_is_taken_when_somebody_will_look_at_its_lane(
+async def test_a_message_that_a_vendor_wants_later_goes_out_at_its_time(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a reminder, a lane whose process dies now would sleep until its customer writes again."""
-    monkeypatch.setattr("services.sessions.actor.STANDS_WITHIN_S", 0.01)
-    monkeypatch.setattr("services.sessions.actor.AGAIN_SOON", timedelta(milliseconds=1))
-    host.sidecar.failing_reminders = 1_000_000
-    with pytest.raises(DaprUnavailable):
-        await host.accept()
-    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
-    host.sidecar.failing_reminders = 0
-    async with asyncio.timeout(5):
-        assert host.actor._arming
-        await host.actor._arming
-    assert (await host.accept()).result == "duplicate"
-    assert [turn.id for turn in host.topics.turns()] == ["P1.1.t1"]
+    await host.accept()
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    await host.actor.delivered(to_json(DeliveryReport(tenant="acme", profile_id="P1", retry_after_s=5.0)))
+    assert (host.due_s(), host.topics.batches()) == (5, [["answer"]])
+    monkeypatch.setattr("m2n.clock.now", lambda: later(5))
+    assert (await host.beside.time_passes())[LANE, "publish"] == 5
+    assert host.topics.batches() == [["answer"], ["answer"]]
 
 
 async def test_what_is_written_beside_goes_together(host: Host) -> None:
@@ -291,9 +302,10 @@ async def test_what_is_written_beside_goes_together(host: Host) -> None:
 
 async def test_what_was_not_written_is_written_by_the_next_host(host: Host) -> None:
     await host.accept("one", 1)
-    SessionActor.ports.beside = WriteByHand()
+    host.beside._due.clear()
     host.restart()
-    await host.tick()
+    await host.wake()
+    await host.written()
     assert host.lines.written == [1]
 
 
@@ -370,7 +382,7 @@ async def test_unsettled_messages_go_out_again_after_a_death(host: Host) -> None
     await host.accept()
     await host.reply(reply("P1.1", "P1.1.t1", 1, "first"))
     host.restart()
-    await host.tick()
+    await host.wake()
     assert host.topics.batches() == [["first"], ["first"]]
 
 
@@ -459,20 +471,20 @@ async def test_an_actor_taken_out_of_memory_ends_its_turn_before_the_next_object
 async def test_a_notice_is_told_until_the_desk_has_noted_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     await host.accept("a human please", 1)
     monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=30))
-    await host.tick()
+    await host.wake()
     (first,) = host.topics.notices()
     assert (first.what, first.profile_id) == ("cancelled", "P1")
-    await host.tick()
+    await host.wake()
     assert len(host.topics.notices()) == 1
     monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=31))
-    await host.tick()
+    await host.wake()
     assert host.topics.notices() == [first, first]
     host.restart()
-    await host.tick()
+    await host.wake()
     assert host.topics.notices() == [first] * 3
     await host.actor.noted(to_json(DeskNoted(tenant="acme", profile_id="P1", notice_id=first.id)))
     host.restart()
-    await host.tick()
+    await host.wake()
     assert len(host.topics.notices()) == 3
     assert host.stored().notices == ()
 
@@ -488,63 +500,39 @@ async def test_applied_ids_are_kept_in_buckets_and_loaded_again(host: Host) -> N
     assert (await host.accept("69", 69)).result == "duplicate"
 
 
-def waits(host: Host) -> list[str]:
-    return [reminder["dueTime"] for reminder in host.sidecar.reminders]
-
-
-async def test_a_tick_that_fails_comes_again_later_and_later(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    await host.accept()
-    await asyncio.sleep(0)
-    host.sidecar.reminders.clear()
-
-    def broken(*_: object) -> None:
-        raise KeyError("a bug")
-
-    monkeypatch.setattr("services.sessions.domain.Step.tick", broken)
-    for _ in range(4):
-        await host.tick()
-    assert waits(host) == ["4000ms", "8000ms", "16000ms", "32000ms"]
-
-
 async def test_the_lane_of_a_tenant_that_is_gone_sleeps(host: Host) -> None:
     await host.accept()
-    await asyncio.sleep(0)
-    host.sidecar.reminders.clear()
     host.directory.gone = True
-    await host.tick()
-    assert (host.sidecar.reminders, host.sidecar.ended_reminders) == ([], 1)
+    assert (await host.wake()).result == "asleep"
+    assert host.due_s() is None
 
 
-async def test_a_reminder_comes_again_until_nothing_is_due(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dapr gives a tick up after three tries in three seconds."""
+async def test_a_lane_is_woken_until_nothing_is_due(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     await host.accept()
-    await asyncio.sleep(0)
-    assert [reminder["period"] for reminder in host.sidecar.reminders] == ["10000ms"]
     await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
     await host.settle("P1.1.2")
-    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=10))
-    await host.tick()
-    assert host.sidecar.ended_reminders == 0
-    monkeypatch.setattr("m2n.clock.now", lambda: NOON + timedelta(minutes=21))
-    await host.tick()
+    await host.written()
+    monkeypatch.setattr("m2n.clock.now", lambda: later(600))
+    await host.wake()
+    assert host.due_s() == 1200
+    monkeypatch.setattr("m2n.clock.now", lambda: later(1201))
+    await host.wake()
     assert host.stored().session is None
-    assert host.sidecar.ended_reminders == 1
+    assert host.due_s() == 1261, "its end is still to be written"
+    await host.written()
+    await host.beside.time_passes()
+    assert host.due_s() is None
 
 
-async def test_a_batch_that_nobody_reports_is_looked_at_when_it_is_to_go_out_again(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The reminder that was set for the turn fires before that."""
+async def test_a_batch_that_nobody_reports_goes_out_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     await host.accept()
-    await asyncio.sleep(0)
     monkeypatch.setattr("m2n.clock.now", lambda: later(1))
     await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
     monkeypatch.setattr("m2n.clock.now", lambda: later(10))
-    await host.tick()
-    await asyncio.sleep(0)
-    assert (waits(host), host.topics.batches()) == (["10000ms", "1000ms"], [["answer"]])
+    await host.wake()
+    assert (host.due_s(), host.topics.batches()) == (11, [["answer"]])
     monkeypatch.setattr("m2n.clock.now", lambda: later(11))
-    await host.tick()
+    await host.wake()
     assert host.topics.batches() == [["answer"], ["answer"]]
 
 
@@ -557,32 +545,6 @@ async def test_a_former_hosts_set_of_applied_ids_replaces_no_other(host: Host) -
     host.restart()
     assert (await host.accept("there", 100)).result == "duplicate"
     assert (await host.accept("here", 101)).result == "duplicate"
-
-
-async def test_after_a_stay_elsewhere_the_reminder_is_set_again(host: Host) -> None:
-    """The one that was set may have fired at nobody meanwhile."""
-    await host.accept("one", 1)
-    await asyncio.sleep(0)
-    assert len(host.sidecar.reminders) == 1
-    elsewhere = host.new_actor()
-    await elsewhere.accept(to_json(inbound("two", number=2)))
-    await host.accept("three", 3)
-    await asyncio.sleep(0)
-    assert len(host.sidecar.reminders) == 3
-
-
-async def test_what_is_wanted_last_is_what_the_scheduler_holds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scheduler is away while a far reminder is wanted, then a near one."""
-    monkeypatch.setattr("services.sessions.actor.AGAIN_SOON", timedelta(milliseconds=1))
-    host.sidecar.failing_reminders = 3
-    reaction = inbound(content=ReactionContent(target="SM1", emoji="x"))
-    await host.actor.accept(to_json(reaction))
-    await host.accept("hello", 2)
-
-    async with asyncio.timeout(5):
-        assert host.actor._arming
-        await host.actor._arming
-    assert waits(host)[-1] == "10000ms"
 
 
 async def test_another_services_shape_is_not_the_messages_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
