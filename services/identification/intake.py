@@ -14,13 +14,16 @@ from m2n import clock
 from m2n.crash_points import crash_point
 from m2n.lanes import LaneAnswer
 from m2n.message import Hop, Inbound
-from m2n.queue import VISIBILITY_S, InboundQueue, QueueUnavailable, ReceiptGone, Received
+from m2n.queue import BATCH, VISIBILITY_S, InboundQueue, QueueUnavailable, ReceiptGone, Received
 from m2n.serialization import from_json
 from m2n.telemetry import log, where
 
 GROUPS_AT_ONCE = 64
-RECEIVERS = 4
+RECEIVERS = 2
 """Long polls side by side: while one answer is being read, another waits at the queue."""
+BUSY_WITHIN_S = 0.05
+"""A long poll that gives something so soon shows that messages come thick: the next waits, to take more at once."""
+GATHERS_S = 0.03
 TRIES = 3
 """So many failures that are the message's own, then it is set aside and its lane goes on."""
 RECEIVE_AGAIN_S = 1.0
@@ -54,14 +57,17 @@ class Intake:
 
     async def _receive(self) -> None:
         while True:
+            began = clock.monotonic()
             try:
                 async with self._room:
                     received = await self._queue.receive()
             except QueueUnavailable as failed:
                 log().warning("queue does not answer", why=str(failed))
                 await asyncio.sleep(RECEIVE_AGAIN_S)
-            else:
-                self._start(received)
+                continue
+            self._start(received)
+            if 0 < len(received) < BATCH and clock.monotonic() - began < BUSY_WITHIN_S:
+                await asyncio.sleep(GATHERS_S)
 
     def _start(self, received: list[Received]) -> None:
         groups: dict[str, list[Received]] = defaultdict(list)
