@@ -1,7 +1,8 @@
 """The delivery service: messages to the vendors, results back to the lanes."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from m2n import clock
 from m2n.adapters.registry import UnknownAdapter, channel
@@ -11,7 +12,7 @@ from m2n.database import open_database
 from m2n.events import OUTBOUND, OutboundBatch
 from m2n.lanes import tell_lane
 from m2n.message import Outbound
-from m2n.service import Service
+from m2n.service import Service, background
 from m2n.store_clock import database_time
 from m2n.telemetry import log
 from m2n.tenants import UnknownConnection, UnknownTenant
@@ -29,8 +30,17 @@ app = service.app
 async def sending() -> AsyncIterator[None]:
     client, database = open_database(service.settings)
     store = SentStore(database)
-    await store.prepare()
-    async with client, database_time(database, service.settings), vendor_calls(service.dapr) as calls:
+
+    async def index() -> None:
+        """Beside the start, which does not wait for MongoDB: what comes meanwhile waits in its topic."""
+        await store.prepare()
+        await asyncio.Event().wait()
+
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(client)
+        await opened.enter_async_context(database_time(database, service.settings))
+        await opened.enter_async_context(background("index of what was sent", index)())
+        calls = await opened.enter_async_context(vendor_calls(service.dapr))
         app.state.batches = BatchSender(Sender(store, calls, clock.now), find_route, service.settings.public_url)
         yield
 

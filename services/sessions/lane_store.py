@@ -37,11 +37,11 @@ class LaneStore:
 
     async def prepare(self) -> None:
         await self._applied.create_index("expires_at", expireAfterSeconds=0, name="expiry")
-        await self._lanes.create_index("due", partialFilterExpression={"due": {"$type": "date"}}, name="due")
+        await self._lanes.create_index("due", partialFilterExpression={"due": {"$exists": True}}, name="due")
 
     async def load(self, lane: str) -> StoredLane | None:
         found = await self._lanes.find_one({"_id": lane})
-        return StoredLane(found["version"], found["lane"], found["due"]) if found else None
+        return StoredLane(found["version"], found["lane"], found.get("due")) if found else None
 
     async def is_newest(self, lane: str, version: int) -> bool:
         """Whether nobody has saved since; version 0 is before the first save."""
@@ -51,9 +51,13 @@ class LaneStore:
     async def save(self, lane: str, version: int, text: str, due: datetime | None) -> None:
         """The version after ``version``; 0 makes the lane. Raises LaneMoved."""
         read = {"_id": lane, "version": version}
-        changes = {"version": version + 1, "lane": text, "due": due}
+        change: Document = {"$set": {"version": version + 1, "lane": text}}
+        if due:
+            change["$set"]["due"] = due
+        else:
+            change["$unset"] = {"due": True}
         try:
-            done = await self._lanes.update_one(read, {"$set": changes}, upsert=version == 0)
+            done = await self._lanes.update_one(read, change, upsert=version == 0)
         except DuplicateKeyError as made_meanwhile:
             raise LaneMoved(lane) from made_meanwhile
         if done.matched_count == 0 and done.upserted_id is None:
@@ -61,7 +65,7 @@ class LaneStore:
 
     async def sleep(self, lane: str, version: int) -> None:
         """Wake it no more, unless somebody has saved it since."""
-        await self._lanes.update_one({"_id": lane, "version": version}, {"$set": {"due": None}})
+        await self._lanes.update_one({"_id": lane, "version": version}, {"$unset": {"due": True}})
 
     async def due(self, now: datetime, at_most: int, but: Collection[str] = ()) -> list[str]:
         """Lanes that are to be woken, the longest due first."""

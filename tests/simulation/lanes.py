@@ -53,7 +53,7 @@ class Lanes:
         self.on_save: Callable[[str], None] = lambda _: None
 
     def due(self, lane: str) -> datetime | None:
-        return self._lanes[lane]["due"] if lane in self._lanes else None
+        return self._lanes.get(lane, {}).get("due")
 
     def of(self, process: Process) -> LaneStore:
         async def through(request: str, effect: Callable[[], Any], document: str) -> Any:

@@ -165,14 +165,14 @@ async def test_the_same_webhook_twenty_times_at_once_has_one_effect(world: World
      "x" * 5000],
 )  # fmt: skip
 async def test_a_text_reaches_transcript_and_desk_as_it_was_sent(world: World, text: str) -> None:
-    """Through form, queue, actor state, pub/sub and desk."""
+    """Through form, queue, lane, pub/sub and desk."""
     line = await world.make_tenant(rules={"pin": "human"})
     customer, agent = world.customer(line), await world.agent(line.tenant)
     assert (await customer.posts(customer.form(text))).status_code == 200
     conversation = await agent.waiting()
     shown = (await agent.desk.get(f"/conversations/{conversation['id']}")).json()["lines"]
     assert shown[0]["content"]["text"][:4000] == text[:4000]
-    stored = await world.messages(tenant=line.tenant, author="customer")
+    stored = await eventually(lambda: world.messages(tenant=line.tenant, author="customer"))
     assert [message["content"]["text"] for message in stored] == [text]
 
 

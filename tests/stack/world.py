@@ -169,12 +169,20 @@ class Customer:
         return await self.hears(replies)
 
     async def transcript(self) -> list[dict[str, Any]]:
-        """All lines of this customer, found by the vendor's ids of what they sent."""
-        sent = self._posted + [e["sid"] for e in await self.world.ledger(self.phone) if e["kind"] == "inbound"]
-        first = await self.world.database["messages"].find_one({"vendor_message_id": {"$in": sent}})
-        if first is None:
-            return []
-        return await self.world.messages(tenant=self.line.tenant, profile_id=first["profile_id"])
+        """All lines of this customer, found by the vendor's ids of what they sent, once the transcript has what the
+        vendor has: it is written beside the conversation."""
+
+        async def complete() -> list[dict[str, Any]] | None:
+            ledger = await self.world.ledger(self.phone)
+            sent = self._posted + [entry["sid"] for entry in ledger if entry["kind"] == "inbound"]
+            first = await self.world.database["messages"].find_one({"vendor_message_id": {"$in": sent}})
+            if first is None:
+                return None
+            lines = await self.world.messages(tenant=self.line.tenant, profile_id=first["profile_id"])
+            settled = [line for line in lines if line["author"] != "customer" and "status" in line]
+            return lines if len(settled) >= len([each for each in ledger if each["kind"] == "outbound"]) else None
+
+        return await eventually(complete)
 
     def form(self, text: str, sid: str | None = None) -> dict[str, str]:
         """A webhook's form as Twilio sends it."""

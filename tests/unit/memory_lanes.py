@@ -34,18 +34,23 @@ class MemoryCollection:
         key = where["_id"]
         document = self._documents.get(key)
         if document is not None and where.items() <= document.items():
-            self._documents[key] = document | change["$set"]
+            self._documents[key] = _changed(document, change)
             return UpdateResult({"n": 1}, True)
         if not upsert:
             return UpdateResult({"n": 0}, True)
         if document is not None:
             raise DuplicateKeyError("E11000")
-        self._documents[key] = {**where, **change["$set"]}
+        self._documents[key] = _changed(dict(where), change)
         return UpdateResult({"n": 1, "upserted": key}, True)
 
     async def replace_one(self, where: Mapping[str, Any], document: dict[str, Any], upsert: bool = False) -> None:
         assert upsert
         await self._through("save", lambda: self._documents.update({where["_id"]: document}), where["_id"])
+
+
+def _changed(document: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in document.items() if name not in change.get("$unset", ())}
+    return kept | change.get("$set", {})
 
 
 @dataclass
@@ -70,7 +75,7 @@ class Found:
         if "due" not in self.where:
             return [self.documents[key] for key in self.where["_id"]["$in"] if key in self.documents]
         but = self.where.get("_id", {"$nin": ()})["$nin"]
-        due = [each for each in self.documents.values() if each["due"] and each["due"] <= self.where["due"]["$lte"]]
+        due = [each for each in self.documents.values() if "due" in each and each["due"] <= self.where["due"]["$lte"]]
         return sorted((each for each in due if each["_id"] not in but), key=lambda each: each["due"])
 
 

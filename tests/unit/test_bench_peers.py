@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
+from bench.checked_run import run_of
 from bench.peers.apps import twilio_whatsapp
 from bench.peers.apps.twilio_whatsapp import Settings, genuine_form, signature_of
 from bench.peers.judged import Outcome, outcome_of
-from bench.peers.measure import highest_held, is_within
 from bench.peers.promises import QUICK, quick
+from bench.turns import turns_of
+from bench.warmed_plan import WarmedPlan
 from tests.faults.checked_records import Records, records_of
 from tests.faults.customers import Customer, Line
 from tests.faults.echo import adapter
@@ -65,13 +67,13 @@ def test_peers_answer_what_the_echo_engine_answers(text: str) -> None:
 # -- their runs ----------------------------------------------------------------------------------------------------
 
 
-def records(accepted: Iterable[int], answered: Iterable[int | str], pause_s: float = 0.1) -> Records:
+def records(accepted: Iterable[int], answered: Iterable[int | str]) -> Records:
     """A run of one customer's, with answers to these messages in this order, or with these texts."""
     customer = {"tenant": "acme", "label": "c1", "sender": "whatsapp:+1556", "customer": "+1555", "posted": 0}
     run = {"seed": 1, "finished": True, "customers": [customer]}
     written = [_written(serial) for serial in accepted]
     bodies = [f"bot acme c1: {each}" if isinstance(each, int) else each for each in answered]
-    ledger = [_taken(n, body, int(pause_s * SECOND)) for n, body in enumerate(bodies, start=1)]
+    ledger = [_taken(n, body) for n, body in enumerate(bodies, start=1)]
     return records_of(run, written, ledger, (), ())
 
 
@@ -80,10 +82,10 @@ def _written(serial: int) -> Mapping[str, Any]:
     return where | {"planned_ns": serial * SECOND, "accepted_ns": serial * SECOND + 1, "statuses": [200]}
 
 
-def _taken(n: int, body: str, pause_ns: int) -> Mapping[str, Any]:
+def _taken(n: int, body: str) -> Mapping[str, Any]:
     """No peer gives an address for statuses."""
     known = {"sender": "whatsapp:+1556", "customer": "+1555", "callback": None}
-    return known | {"n": n, "at_ns": n * SECOND + pause_ns, "kind": "outbound", "sid": f"SMx{n}", "body": body}
+    return known | {"n": n, "at_ns": n * SECOND + SECOND // 10, "kind": "outbound", "sid": f"SMx{n}", "body": body}
 
 
 @pytest.mark.parametrize(
@@ -109,22 +111,13 @@ def test_an_answer_to_somebody_else_is_found() -> None:
     assert any(finding.startswith("crossed") for finding in outcome.other)
 
 
-def test_a_message_without_an_answer_took_for_ever() -> None:
-    assert is_within(records((1, 2, 3), (1, 2, 3)))
-    assert not is_within(records((1, 2, 3), (1, 2)))
-    assert not is_within(records((1, 2, 3), (1, 2, 3), pause_s=1.1))
-
-
-@pytest.mark.parametrize(("capacity", "held"), [(0, 0.0), (10, 10.0), (29, 20.0), (1000, 50.0)])
-async def test_the_highest_step_that_is_held_is_found_in_few_tries(capacity: float, held: float) -> None:
-    tried: list[float] = []
-
-    async def is_held(rate: float) -> bool:
-        tried.append(rate)
-        return rate <= capacity
-
-    assert await highest_held((10.0, 20.0, 30.0, 40.0, 50.0), is_held) == held
-    assert len(tried) <= 3
+def test_a_peers_run_is_read_as_m2ns_is() -> None:
+    """Its answers have no place in a session."""
+    wanted = WarmedPlan(1, customers=1, messages=3, warm_rate_per_s=2)
+    turns = turns_of(wanted, run_of(wanted, records((1, 2, 3), (1, 2, 3)), 0, {"echo_bot": 0.01}))
+    assert [round(each) for each in turns.reply_ms] == [100, 100, 100]
+    assert turns.replies_a_message == 1
+    assert turns.all_cpu_ms == pytest.approx(10 / 3)
 
 
 def test_quick_messages_of_a_customer_come_in_the_order_of_their_numbers() -> None:

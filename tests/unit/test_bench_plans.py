@@ -1,18 +1,19 @@
 """What the benchmark's runs send, and what it makes of the answers."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from bench import fairness, growth
+from bench import fairness, growth, turns
 from bench.checked_run import CheckedRun, Message, run_of
 from bench.engine_speed import demo_content, larger_content, speed_of
 from bench.fairness import Compared, FloodPlan, TenantRatesPlan, during_flood
 from bench.figures import Figures
 from bench.growth import Point, up_and_down
+from bench.turns import turns_of
 from bench.warmed_plan import WarmedPlan
 from m2n.bot_content import parse_bot_content
 from tests.faults.checked_records import Records, records_of
@@ -35,6 +36,16 @@ def test_everybody_writes_once_before_what_is_measured(plan: WarmedPlan) -> None
     assert firsts == list(range(plan.customers))
     assert not any("human" in send.words.split() for send in sends)
     assert json.loads(json.dumps(vars(plan)))["seed"] == 3
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0, 140.0])
+def test_no_customer_writes_again_before_an_answer_that_takes_a_second(rate: float) -> None:
+    wanted = turns.plan(rate, round(rate * 8), seed=5)
+    sends: defaultdict[int, list[float]] = defaultdict(list)
+    for send in wanted.sends():
+        sends[send.customer].append(send.at_s)
+    assert len(sends) == wanted.customers
+    assert all(later - earlier > 1 for times in sends.values() for earlier, later in pairwise(times))
 
 
 def test_a_steady_plan_has_as_many_messages_as_it_says() -> None:
@@ -99,10 +110,14 @@ def test_a_run_is_read_message_by_message() -> None:
     assert [each.number for each in run.firsts] == [1]
     assert [each.number for each in run.measured] == [2, 3]
     assert run.cpu_ms == {"sessions": 20.0}
+    found = turns_of(wanted, run)
+    assert [round(each) for each in found.reply_ms] == [200, 300]
+    assert found.replies_a_message == 0.5
+    assert found.seconds == pytest.approx(0.3)
 
 
 def message(customer: int, at_s: float, reply_ms: float, number: int = 2) -> Message:
-    return Message(customer, number, at_s, 5, reply_ms, "P", 1, 1)
+    return Message(customer, number, at_s, 5, reply_ms, 1, "P", 1, 1)
 
 
 def test_during_the_flood_the_same_messages_are_compared() -> None:

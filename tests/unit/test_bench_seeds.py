@@ -3,27 +3,34 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
-from dapr.actor.runtime._reminder_data import ActorReminderData
 from pydantic import BaseModel
 
 from bench.grown_lane import GrownLane, grown_lane
-from bench.reminders import reminder_body
 from bench.seeds import Person, address_of, crowd, lane_document, profile_documents
 from m2n.message import Address, Identity, Inbound, TextContent
-from m2n.serialization import JsonSerializer, from_json, from_state
+from m2n.serialization import from_json, from_state
 from services.identification.profiles import CustomerProfile, ProfileRef, Profiles
-from services.sessions.actor import FIRES_AGAIN, REMINDER
 from services.sessions.domain import Result, Step
 from services.sessions.lane import APPLIED_PER_BUCKET, HISTORY_LINES, Lane
+from services.sessions.lane_store import LaneStore
 from tests.faults.customers import Line
 from tests.unit.builders import NOON, inbound, tenant
 
 LINE = Line("acme", "whatsapp_twilio", "acme-whatsapp", "AC1", "whatsapp:+15550100001", "token")
 PERSON = Person(LINE, "P1", "+15550100002")
 M = TypeVar("M", bound=BaseModel)
+
+
+class Collection:
+    """Keeps the one document that is made."""
+
+    async def update_one(self, where: dict[str, Any], change: dict[str, Any], upsert: bool) -> SimpleNamespace:
+        self.document = where | change["$set"]
+        return SimpleNamespace(matched_count=0, upserted_id=where["_id"])
 
 
 class KeepingStore:
@@ -106,10 +113,12 @@ def test_a_stored_lane_goes_on_where_it_was(grown: GrownLane) -> None:
     assert (outcome.result, outcome.session_id, outcome.seq) == (Result.APPLIED, "P1.1", 201)
 
 
-def test_a_reminder_is_registered_as_the_lane_registers_it() -> None:
-    due = timedelta(hours=23, minutes=45)
-    own = JsonSerializer().serialize(ActorReminderData(REMINDER, b"", due, FIRES_AGAIN).as_dict())
-    assert reminder_body(due) == json.loads(own)
+async def test_a_lane_that_sleeps_is_stored_as_the_service_stores_it(grown: GrownLane) -> None:
+    due = NOON + timedelta(hours=23)
+    own, lanes = lane_document(grown.lane, due), Collection()
+    await LaneStore({"lanes": lanes, "lane_applied": None}).save(own["_id"], 0, own["lane"], due)  # pyright: ignore[reportArgumentType]
+    assert lanes.document == own
+    assert lane_document(grown.lane)["due"] is None
 
 
 def test_times_are_utc(grown: GrownLane) -> None:

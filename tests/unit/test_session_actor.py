@@ -182,7 +182,7 @@ class Host:
 
     def due_s(self) -> float | None:
         """Seconds from noon until the store has the lane woken."""
-        due = self.lanes.stored[LANE]["due"]
+        due = self.lanes.stored[LANE].get("due")
         return (due - NOON).total_seconds() if due else None
 
     def stored(self) -> Lane:

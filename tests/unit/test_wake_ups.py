@@ -17,9 +17,10 @@ class Lanes:
     """Lanes with their due times; a woken one is due no more, unless it ends otherwise."""
 
     def __init__(self, **due: datetime | None) -> None:
-        self.documents: Documents = {
-            f"acme:{name}": {"_id": f"acme:{name}", "version": 1, "lane": "{}", "due": at} for name, at in due.items()
-        }
+        self.documents: Documents = {}
+        for name, at in due.items():
+            key = f"acme:{name}"
+            self.documents[key] = {"_id": key, "version": 1, "lane": "{}"} | ({"due": at} if at else {})
         self.ends: dict[str, str | Exception] = {}
         self.woken: list[str] = []
 
@@ -35,7 +36,7 @@ class Lanes:
         if isinstance(end, Exception):
             raise end
         if end == "woken":
-            self.documents[lane]["due"] = None
+            self.documents[lane].pop("due")
         return LaneAnswer(result=end)
 
 
