@@ -15,8 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.figures import Figures
-from bench.turns import percentile
+from bench.figures import Figures, percentile
 from deploy.local.demo_site import TENANT_FILES
 from m2n.bot_content import BotContent, load_bot_content, parse_bot_content
 from services.nlp.builtin import answers

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.checked_run import CheckedRun, Message, play
-from bench.figures import Figures
-from bench.turns import percentile
+from bench.figures import Figures, percentile
 from bench.warmed_plan import Arrival, WarmedPlan
 from deploy.local.stack import Stack
 
@@ -117,7 +116,7 @@ def _pooled(kind: str, several: Sequence[Compared]) -> Compared:
 
 
 async def flood(
-    stack: Stack, folder: Path, repeat: int = 2, at_once: int = 500, rate_per_s: float = 15.0, others: int = 300
+    stack: Stack, folder: Path, repeat: int = 2, at_once: int = 500, rate_per_s: float = 15.0, others: int = 120
 ) -> list[Compared]:
     """One customer sends ``at_once`` messages at once. Raises NotAsPromised.
 
@@ -163,7 +162,7 @@ async def loud_tenant(
     times: float = 20.0,
     rate_per_s: float = 1.0,
     others: int = 4,
-    seconds: float = 25.0,
+    seconds: float = 10.0,
 ) -> list[Compared]:
     """One tenant's customers write ``times`` as much as each of several others'. Raises NotAsPromised."""
     total = rate_per_s * (times + others)
@@ -186,7 +185,7 @@ async def loud_tenant(
 
 def _tenants_plan(seed: int, rates_per_s: tuple[float, ...], seconds: float) -> TenantRatesPlan:
     count = len(rates_per_s)
-    return TenantRatesPlan(seed, tenants=count, customers=20 * count, rates_per_s=rates_per_s, seconds=seconds)
+    return TenantRatesPlan(seed, tenants=count, customers=12 * count, rates_per_s=rates_per_s, seconds=seconds)
 
 
 def _quiet_tenants(messages: Iterable[Message], wanted: TenantRatesPlan) -> tuple[float, ...]:

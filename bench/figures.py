@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,18 @@ class Figures:
 
     def all(self) -> tuple[Figure, ...]:
         return tuple(Figure(*key, tuple(values)) for key, values in self._values.items())
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` of the sorted values do not exceed."""
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+def add_times(figures: Figures, group: str, acks: Sequence[float], replies: Sequence[float]) -> None:
+    """Sorted times in milliseconds; no replies: they were not looked at."""
+    for name, values in (("webhook acknowledged", acks), ("webhook to reply", replies)):
+        for share in (0.5, 0.99) if values else ():
+            figures.add(group, f"{name}, p{share * 100:g}", "ms", percentile(values, share))
 
 
 def machine() -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The floor: a turn's durable steps on the same servers, one after the other, with nothing of M2N in between.
 
-What a turn needs at least with these parts: the message through SQS, the lane saved twice, five wake-ups through Redis,
+What a turn needs at least with these parts: the message through SQS, the lane saved twice, two wake-ups through Redis,
 the intent before the vendor's API is called and the result after it. What M2N writes beside the customer's wait
-(transcript, records, results) is written beside it here, too.
+(transcript, results, step records) is written beside it here, too.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any
 
 import aioboto3
 import aiohttp
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, UpdateOne
 from redis.asyncio import Redis
 
 from deploy.local.stack import Stack
@@ -23,10 +23,10 @@ from deploy.local.stack import Stack
 LANE = "x" * 3000
 """About as long as a lane's state."""
 EVENT = b"x" * 1500
-HOPS = 5
-"""turns, engine, replies, outbound, receipts."""
-WRITES_BESIDE = 5
-"""Two lines of the transcript, two records, the vendor's result."""
+HOPS = 2
+"""To the engine, and to the sender."""
+LINES, STEPS = 3, 3
+"""Written together beside the way: two lines of the transcript and the vendor's result, and a record of each step."""
 
 
 @dataclass
@@ -74,22 +74,18 @@ async def turn(servers: Servers, customer: str) -> tuple[float, float]:
     acknowledged = time.perf_counter()
     received = (await servers.sqs.receive_message(QueueUrl=servers.queue, WaitTimeSeconds=5))["Messages"][0]
     async with asyncio.TaskGroup() as beside:
-        await servers.documents.find_one({"_id": customer})
         await _write(servers, customer)
         beside.create_task(servers.sqs.delete_message(QueueUrl=servers.queue, ReceiptHandle=received["ReceiptHandle"]))
-        for number in range(WRITES_BESIDE - 1):
-            beside.create_task(_write(servers, f"{customer}-{number}"))
-        for topic in servers.topics[:3]:
-            await _hop(servers, topic)
+        await _hop(servers, servers.topics[0])
         await _write(servers, customer)
-        await _hop(servers, servers.topics[3])
-        await _write(servers, f"{customer}-sent")
+        beside.create_task(_write_together(servers, f"{customer}-line", LINES))
+        beside.create_task(_write_together(servers, f"{customer}-step", STEPS))
+        await _hop(servers, servers.topics[1])
+        await servers.documents.insert_one({"value": EVENT})
         async with servers.http.get(f"{servers.vendor}/health") as answer:
             await answer.read()
         replied = time.perf_counter()
         await _write(servers, f"{customer}-sent")
-        await _hop(servers, servers.topics[4])
-        await _write(servers, f"{customer}-result")
     return acknowledged - began, replied - began
 
 
@@ -103,7 +99,12 @@ async def _send(servers: Servers, customer: str) -> None:
 
 
 async def _write(servers: Servers, key: str) -> None:
-    await servers.documents.replace_one({"_id": key}, {"_id": key, "value": LANE}, upsert=True)
+    await servers.documents.update_one({"_id": key}, {"$set": {"value": LANE}}, upsert=True)
+
+
+async def _write_together(servers: Servers, key: str, count: int) -> None:
+    writes = [UpdateOne({"_id": f"{key}-{number}"}, {"$set": {"value": EVENT}}, upsert=True) for number in range(count)]
+    await servers.documents.bulk_write(writes, ordered=False)
 
 
 async def _hop(servers: Servers, topic: str) -> None:

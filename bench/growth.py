@@ -16,10 +16,9 @@ from statistics import median
 import httpx
 
 from bench.checked_run import CheckedRun, Message, play
-from bench.figures import Figures
+from bench.figures import Figures, percentile
 from bench.grown_lane import GrownLane, grown_lane
 from bench.seeds import Person, Seeds, address_of, crowd
-from bench.turns import percentile
 from bench.warmed_plan import WarmedPlan
 from deploy.local.stack import Stack
 from m2n.tenant import Tenant
@@ -33,9 +32,11 @@ TENANTS = (2, 20, 200)
 SLEEPING = 100_000
 RATE = 20.0
 """Messages a second."""
-COUNT = 160
+COUNT = 100
 """Measured messages a point."""
 WRITERS = 60
+FIRSTS_WITHIN_S = 5.0
+"""Very many write for the first time faster than the rate, to be done with it in so long."""
 IN_LONG_SESSIONS = 30
 """So many write in long sessions: each then makes its own little longer."""
 SLEEP = timedelta(hours=24)
@@ -103,7 +104,7 @@ class Growth:
         return [_point(kind, size, await self._of_tenants(size, writers)) for size in up_and_down(sizes, repeat)]
 
     async def sleeping(self, count: int = SLEEPING, repeat: int = 2, *, remove: bool = True) -> list[Point]:
-        """Beside so many sessions asleep, each with its reminder. The writers' sleep, too, until they write.
+        """Beside so many sessions asleep, each with its time to wake. The writers' sleep, too, until they write.
 
         They are put there once: half of the points without them come before, the others after. With ``remove`` false,
         for the last that is done with a stack, they stay, and all points without them come before.
@@ -196,7 +197,7 @@ class Growth:
             customers=customers,
             messages=customers + self._count,
             rate_per_s=self._rate,
-            warm_rate_per_s=self._rate,
+            warm_rate_per_s=max(self._rate, customers / FIRSTS_WITHIN_S),
             session_timeout_s=session_timeout_s,
         )
 
@@ -241,7 +242,7 @@ async def _put_to_sleep(
     since = _now() - ASLEEP_SINCE
     await seeds.know(people, since, passing=passing)
     lanes = (grown.lane for grown in _lanes(site, wanted, people, 2, since))
-    await seeds.sleep(lanes, SLEEP - ASLEEP_SINCE, passing=passing)
+    await seeds.sleep(lanes, since + SLEEP, passing=passing)
 
 
 async def _remove_tenants(site: Site, lines: Iterable[Line]) -> None:

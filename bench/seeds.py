@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any, Self
 
@@ -16,7 +16,6 @@ from pymongo import AsyncMongoClient
 from ulid import ULID
 
 from bench.grown_lane import GrownLane
-from bench.reminders import Reminders
 from deploy.local.stack import Stack
 from m2n.keys import identity_key, lane_id
 from m2n.message import Address, Identity
@@ -32,7 +31,7 @@ STATE, LANES = "dapr_state", "lanes"
 IDENTIFICATION = "identification"
 """The app whose keys profiles are."""
 CHUNK = 5000
-CALM_S = 2.0
+CALM_S = 1.0
 """After the checkpoint that follows many writes, before anything is measured."""
 
 
@@ -80,9 +79,10 @@ def state_document(app_id: str, key: str, value: BaseModel) -> Document:
     return {"_id": f"{app_id}||{key}", "value": json.dumps(to_state(value)), "_etag": str(uuid.uuid4()), "_ttl": None}
 
 
-def lane_document(lane: Lane) -> Document:
-    """A lane as its first save leaves it."""
-    return {"_id": lane_id(lane.tenant, lane.profile_id), "version": 1, "lane": to_json(lane).decode()}
+def lane_document(lane: Lane, due: datetime | None = None) -> Document:
+    """A lane as its first save leaves it; ``due`` is when it is to be woken."""
+    text = to_json(lane).decode()
+    return {"_id": lane_id(lane.tenant, lane.profile_id), "version": 1, "lane": text, "due": due}
 
 
 class Seeds:
@@ -97,7 +97,6 @@ class Seeds:
         mongo = AsyncMongoClient[Document](self._stack.mongo_url, tz_aware=True)
         self._mongo = await self._opened.enter_async_context(mongo)
         self._database = mongo[self._stack.mongo_database]
-        self._reminders = await self._opened.enter_async_context(Reminders(self._stack))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -111,11 +110,9 @@ class Seeds:
         documents = (document for person in people for document in profile_documents(person, at))
         await self._put(STATE, documents, passing)
 
-    async def sleep(self, lanes: Iterable[Lane], due: timedelta, *, passing: bool = False) -> None:
-        """Lanes in which nothing is to be done before ``due``; each has its reminder."""
-        ids: list[str] = []
-        await self._put(LANES, _noting_ids(map(lane_document, lanes), ids), passing)
-        await self._reminders.arm(ids, due, passing=passing)
+    async def sleep(self, lanes: Iterable[Lane], due: datetime, *, passing: bool = False) -> None:
+        """Lanes in which nothing is to be done before ``due``."""
+        await self._put(LANES, (lane_document(lane, due) for lane in lanes), passing)
 
     async def converse(self, grown: GrownLane, until: datetime) -> None:
         """A lane, its sets of applied ids and its transcript; the last two by the services' own code."""
@@ -139,16 +136,8 @@ class Seeds:
             await self._database[collection].insert_many(chunk, ordered=False)
 
     async def _remove_passing(self) -> None:
-        await self._reminders.disarm_passing()
         for collection, ids in self._passing.items():
             for start in range(0, len(ids), CHUNK):
                 await self._database[collection].delete_many({"_id": {"$in": ids[start : start + CHUNK]}})
         if self._passing:
             await self.calm_down()
-
-
-def _noting_ids(documents: Iterable[Document], ids: list[str]) -> Iterator[Document]:
-    """The documents, of which only the ids are kept: a hundred thousand lanes do not stay in memory."""
-    for document in documents:
-        ids.append(document["_id"])
-        yield document

@@ -1,97 +1,68 @@
-"""Conversation turns on the whole stack: how long they take, and what they cost.
+"""Conversation turns: how long they take, and what they cost. Open loop: planned times do not wait for answers."""
 
-Open loop: the times of sending are planned and do not wait for answers. From the planned time of a webhook to its
-answer, and to the reply's arrival at the vendor, by one clock.
-"""
-
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process_use import CpuSeconds
+from bench import checked_run
+from bench.checked_run import CheckedRun
+from bench.warmed_plan import WarmedPlan
 from deploy.local.stack import Stack
-from tests.faults.checked_records import Fact, Records, Serial, read_records
-from tests.faults.checker import check_records
-from tests.faults.load import Load
-from tests.faults.plan import Plan
-from tests.faults.records import collect
-from tests.faults.site import Site
 
-DRAIN_S = 120.0
-SETTLED_S = 1.0
-"""What follows an answer (its status, its record) belongs to its cost."""
-
-
-class NotAsPromised(Exception):
-    """A run in which something was lost, doubled, out of order or crossed is no measurement."""
+GAP_S = 2.0
+"""The mean time between two messages of a customer's: nobody writes again before an answer that takes a second."""
+FEWEST_CUSTOMERS = 60
+WARM_SHARE = 0.7
+"""Of the rate: a customer's first message costs more than the later ones."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Of messages of customers who had written before. ``cpu_ms`` is milliseconds a message, by part."""
+    """Of messages of customers who had written before; times sorted. ``cpu_ms`` is of a message, by part.
+
+    ``replies_a_message`` is below 1 where messages shared a turn, so that less was done for each.
+    """
 
     rate_per_s: float
     ack_ms: tuple[float, ...]
     reply_ms: tuple[float, ...]
+    replies_a_message: float
     seconds: float
     """From the first planned message to the last reply."""
     cpu_ms: Mapping[str, float]
 
     @property
-    def replies_per_s(self) -> float:
-        return len(self.reply_ms) / self.seconds
+    def all_cpu_ms(self) -> float:
+        return sum(self.cpu_ms.values())
 
 
-def plan(rate_per_s: float, messages: int, customers: int = 60, seed: int = 1) -> Plan:
-    """Each customer writes once to begin with; ``messages`` more come at random, one at a time."""
-    return Plan(
+def plan(
+    rate_per_s: float, messages: int, *, seed: int = 1, receipts_final: str = "queued", customers: int = 0
+) -> WarmedPlan:
+    """Each customer writes once to begin with; ``messages`` more come from all in turn. 0 customers: enough of them."""
+    customers = customers or max(FEWEST_CUSTOMERS, round(GAP_S * rate_per_s))
+    return WarmedPlan(
         seed=seed,
         customers=customers,
         messages=customers + messages,
         rate_per_s=rate_per_s,
-        burst=1,
-        agent_share=0.0,
-        receipts_final="sent",
+        warm_rate_per_s=max(20.0, WARM_SHARE * rate_per_s),
+        receipts_final=receipts_final,
     )
 
 
-async def play(stack: Stack, wanted: Plan, folder: Path) -> Turns:
-    """Play the plan. Raises NotAsPromised."""
-    site = Site.of(stack)
-    async with Load(site, wanted, folder) as load:
-        running = asyncio.create_task(load.run())
-        await asyncio.sleep(wanted.sends()[wanted.customers].at_s)
-        before = CpuSeconds.now(stack)
-        await running
-        missing = await load.drained(DRAIN_S)
-        await asyncio.sleep(SETTLED_S)
-        used = CpuSeconds.now(stack).since(before)
-    await collect(site, folder)
-    records = read_records(folder)
-    report = check_records(records)
-    if missing or not report.passed:
-        raise NotAsPromised(f"{len(missing)} without an answer; " + "; ".join(map(str, report.violations[:3])))
-    return _turns(wanted, records, used)
+async def play(stack: Stack, wanted: WarmedPlan, folder: Path) -> Turns:
+    """Play the plan to M2N. Raises NotAsPromised."""
+    return turns_of(wanted, await checked_run.play(stack, wanted, folder))
 
 
-def _turns(wanted: Plan, records: Records, used: Mapping[str, float]) -> Turns:
-    known = {serial: fact for serial, fact in records.accepted.items() if serial[2] != 1}
-    replied = {serial: answer.at_ns for answer in records.answers for serial in answer.serials if serial in known}
-    began = min(fact.planned_ns for fact in known.values())
+def turns_of(wanted: WarmedPlan, run: CheckedRun) -> Turns:
+    measured = run.measured
     return Turns(
         rate_per_s=wanted.rate_per_s,
-        ack_ms=tuple(sorted((fact.accepted_ns - fact.planned_ns) / 1e6 for fact in known.values())),
-        reply_ms=_waits(known, replied),
-        seconds=(max(replied.values()) - began) / 1e9,
-        cpu_ms={part: seconds * 1000 / len(known) for part, seconds in used.items()},
+        ack_ms=tuple(sorted(message.ack_ms for message in measured)),
+        reply_ms=tuple(sorted(message.reply_ms for message in measured)),
+        replies_a_message=len({message.answer for message in measured}) / len(measured),
+        seconds=max(message.replied_s for message in measured) - min(message.at_s for message in measured),
+        cpu_ms=run.cpu_ms,
     )
-
-
-def _waits(known: Mapping[Serial, Fact], replied: Mapping[Serial, int]) -> tuple[float, ...]:
-    return tuple(sorted((at_ns - known[serial].planned_ns) / 1e6 for serial, at_ns in replied.items()))
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of the sorted values do not exceed."""
-    return values[min(len(values) - 1, int(share * len(values)))]

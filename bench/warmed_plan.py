@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.faults.plan import Plan, Send
 
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 """What the first messages leave behind them does not count."""
 Arrival = tuple[float, int]
 """Seconds after the start, and the customer's number."""
@@ -14,10 +14,13 @@ Arrival = tuple[float, int]
 
 @dataclass(frozen=True)
 class WarmedPlan(Plan):
-    """After the first message of everybody, ``messages`` less ``customers`` come at random, from anybody."""
+    """After the first message of everybody, ``messages`` less ``customers`` come at random times, from all in turn.
+
+    So nobody writes again before everybody else has. The vendor posts no statuses, unless another ``receipts_final``.
+    """
 
     agent_share: float = 0.0
-    receipts_final: str = "sent"
+    receipts_final: str = "queued"
     warm_rate_per_s: float = 20.0
 
     @property
@@ -36,8 +39,8 @@ class WarmedPlan(Plan):
 
     def _measured(self, chance: random.Random) -> Iterator[Arrival]:
         """What counts, in any order."""
-        for at_s in self._arrivals(chance, self.messages - self.customers):
-            yield at_s, chance.randrange(self.customers)
+        for number, at_s in enumerate(self._arrivals(chance, self.messages - self.customers)):
+            yield at_s, number % self.customers
 
     def _arrivals(self, chance: random.Random, count: int) -> Iterator[float]:
         at_s = self.measured_from_s

@@ -1,6 +1,7 @@
 """The floor with sidecars: a fleet of the same shape as M2N's whose handlers do nothing but pass on.
 
-The same hops, the same saves of the lane and records of the sender; no tenants, no decisions, no transcript.
+The same hops, the same saves of the lane and records of the sender, by the same classes; no tenants, no decisions, no
+transcript.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ from deploy.local.stack import Stack
 from tests.faults.echo.deployment import components_with
 
 EDGE = "empty-edge"
-NAMES = (EDGE, "empty-intake", "empty-lanes", "empty-router", "empty-engine", "empty-sender")
+NAMES = (EDGE, "empty-intake", "empty-lanes", "empty-engine", "empty-sender")
 FLEET = tuple(Service(name, "bench.empty_fleet.app") for name in NAMES)
 
 

@@ -1,16 +1,16 @@
 """All the apps of the empty fleet; APP_ID says which one this process is.
 
-The edge posts to SQS, the intake takes from there to the lane, the lane saves and tells the router, which tells the
-engine, which tells the lane, which saves and tells the sender, which writes an intent, calls the vendor, writes a
-result and tells the lane.
+The edge posts to SQS, the intake takes from there to the lane, the lane saves and publishes to the engine, which calls
+the lane, which saves and publishes to the sender, which writes an intent, calls the vendor, writes a result and calls
+the lane.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import aioboto3
 import aiohttp
@@ -21,14 +21,21 @@ from dapr.ext.fastapi import DaprActor
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
+from m2n.bulk_writes import BulkWriter, Write
 from m2n.dapr import PUBSUB, DaprClient, PooledActorClient
+from m2n.database import open_database
+from m2n.gathering import Gathered
+from m2n.queue import BATCH, DELETES_WAIT_S
 from m2n.serialization import JsonSerializer, to_json
 from m2n.settings import Settings
+from services.identification.intake import RECEIVERS
 from services.sessions.lane_store import LaneStore
 
 STATE = "x" * 3000
 """About as long as a lane's state."""
+DUE = timedelta(minutes=20)
 LANE = "EmptyLane"
+TURNS, OUTBOUND = "empty.turns", "empty.outbound"
 
 
 class Message(BaseModel):
@@ -40,21 +47,14 @@ class Message(BaseModel):
     filling: str = ""
 
 
-class Record(BaseModel):
-    by: str = ""
-
-
 Take = Callable[[Message], Awaitable[None]]
 settings = Settings()  # pyright: ignore[reportCallIssue]
 dapr = DaprClient(settings)
 routes: dict[str, Take] = {}
 
 
-def passes(taken: str, told: str) -> None:
-    async def take(message: Message) -> None:
-        await dapr.publish(told, message)
-
-    routes[taken] = take
+async def tell_lane(message: Message, method: str) -> None:
+    await dapr.invoke_actor(LANE, message.customer, method, message)
 
 
 class EmptyLaneInterface(ActorInterface):
@@ -69,22 +69,28 @@ class EmptyLaneInterface(ActorInterface):
 
 
 class EmptyLane(Actor, EmptyLaneInterface):
+    """Stays in memory for the whole run, so it knows its version without reading it."""
+
+    store: ClassVar[LaneStore]
+
     def __init__(self, ctx: Any, actor_id: Any) -> None:
         super().__init__(ctx, actor_id)
-        self._store = LaneStore(ctx, actor_id.id)
+        self._version = 0
 
     async def accept(self, body: bytes) -> bytes:
-        return await self._save_and_tell(body, "empty.turns")
+        return await self._save_and_publish(body, TURNS)
 
     async def reply(self, body: bytes) -> bytes:
-        return await self._save_and_tell(body, "empty.outbound")
+        return await self._save_and_publish(body, OUTBOUND)
 
     async def delivered(self, body: bytes) -> bytes:
         return b"{}"
 
-    async def _save_and_tell(self, body: bytes, topic: str) -> bytes:
-        await self._store.save("lane", secrets.token_hex(8) + STATE, {}, ())
-        await dapr.publish(topic, Message.model_validate_json(body))
+    async def _save_and_publish(self, body: bytes, topic: str) -> bytes:
+        message = Message.model_validate_json(body)
+        await self.store.save(self.id.id, self._version, secrets.token_hex(8) + STATE, datetime.now(UTC) + DUE)
+        self._version += 1
+        await dapr.publish(topic, message)
         return b"{}"
 
 
@@ -122,26 +128,37 @@ async def edge(app: FastAPI) -> AsyncIterator[None]:
 async def intake(_: FastAPI) -> AsyncIterator[None]:
     async with queue() as (sqs, url):
 
+        async def delete_all(receipts: Sequence[str]) -> Mapping[int, Exception]:
+            entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(receipts)]
+            await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            return {}
+
+        deletes = Gathered(delete_all, BATCH, DELETES_WAIT_S)
+
         async def receive() -> None:
             while True:
                 answer = await sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
-                await asyncio.gather(*(bring(each) for each in answer.get("Messages", [])))
+                for each in answer.get("Messages", []):
+                    bringing.add(task := asyncio.create_task(bring(each)))
+                    task.add_done_callback(bringing.discard)
 
         async def bring(received: dict[str, Any]) -> None:
-            message = Message.model_validate_json(received["Body"])
-            await dapr.get_state(f"who:{message.customer}", Record)
-            await dapr.invoke_actor(LANE, message.customer, "accept", message)
-            await sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
+            await tell_lane(Message.model_validate_json(received["Body"]), "accept")
+            await deletes.send([received["ReceiptHandle"]])
 
-        receivers = [asyncio.create_task(receive()) for _ in range(4)]
+        bringing: set[asyncio.Task[None]] = set()
+        receivers = [asyncio.create_task(receive()) for _ in range(RECEIVERS)]
         yield
-        for receiver in receivers:
-            receiver.cancel()
-        await asyncio.gather(*receivers, return_exceptions=True)
+        for task in (*receivers, *bringing):
+            task.cancel()
+        await asyncio.gather(*receivers, *bringing, return_exceptions=True)
 
 
 @asynccontextmanager
-async def lanes(app: FastAPI) -> AsyncIterator[None]:
+async def lanes(_: FastAPI) -> AsyncIterator[None]:
+    client, database = open_database(settings)
+    EmptyLane.store = LaneStore(database)
+    await EmptyLane.store.prepare()
     serializer = JsonSerializer()
     ActorRuntime.set_actor_config(
         ActorRuntimeConfig(drain_ongoing_call_timeout=timedelta(milliseconds=500), actor_type_configs=[])
@@ -152,42 +169,33 @@ async def lanes(app: FastAPI) -> AsyncIterator[None]:
         state_serializer=serializer,
         actor_client=PooledActorClient(dapr),
     )
-
-    def told(method: str) -> Take:
-        async def take(message: Message) -> None:
-            await dapr.invoke_actor(LANE, message.customer, method, message)
-
-        return take
-
-    routes["empty.replies"], routes["empty.receipts"] = told("reply"), told("delivered")
-    yield
-
-
-@asynccontextmanager
-async def router(_: FastAPI) -> AsyncIterator[None]:
-    passes("empty.turns", "empty.engine")
-    yield
+    async with client:
+        yield
 
 
 @asynccontextmanager
 async def engine(_: FastAPI) -> AsyncIterator[None]:
-    passes("empty.engine", "empty.replies")
+    async def answer(message: Message) -> None:
+        await tell_lane(message, "reply")
+
+    routes[TURNS] = answer
     yield
 
 
 @asynccontextmanager
 async def sender(_: FastAPI) -> AsyncIterator[None]:
-    async with aiohttp.ClientSession() as http:
+    client, database = open_database(settings)
+    async with client, aiohttp.ClientSession() as http:
+        sent = BulkWriter(database["sent"])
 
         async def send(message: Message) -> None:
-            key = f"sent:{message.id}"
-            await dapr.create_state(key, Record(by="intent"), 9 * 86_400)
+            await sent.write([Write(message.id, {"record": "intent"}, "insert")])
             async with http.post(message.vendor, data=to_json(message)) as answer:
                 await answer.read()
-            await dapr.put_state(key, Record(by="result"), 9 * 86_400)
-            await dapr.publish("empty.receipts", message)
+            await sent.write([Write(message.id, {"record": "result"}, "replace")])
+            await tell_lane(message, "delivered")
 
-        routes["empty.outbound"] = send
+        routes[OUTBOUND] = send
         yield
 
 
@@ -195,7 +203,6 @@ JOBS = {
     "empty-edge": edge,
     "empty-intake": intake,
     "empty-lanes": lanes,
-    "empty-router": router,
     "empty-engine": engine,
     "empty-sender": sender,
 }

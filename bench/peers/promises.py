@@ -3,7 +3,7 @@
     outcome = await same_id_at_once(Ground.of(stack), FASTSTREAM, python, folder)
     add_outcome(figures, FASTSTREAM, "same id twice in parallel", outcome, "accepted", "doubled")
 
-Each takes 10 to 20 seconds and begins with a fresh peer.
+Each takes 5 to 15 seconds and begins with a fresh peer.
 """
 
 import asyncio
@@ -132,6 +132,7 @@ def rush(customers: Sequence[Customer], messages: int) -> list[Message]:
 def add_outcome(figures: Figures, peer: Peer, what: str, outcome: Outcome, *counted: str) -> None:
     """The named counts of the outcome, such as ``doubled``; anything that was not expected is shown, too."""
     for name in counted:
-        figures.add(f"{peer.name}, {what}", name.replace("_", " "), "messages", getattr(outcome, name))
+        unit = "customers" if name.startswith("customers") else "messages"
+        figures.add(f"{peer.name}, {what}", name.replace("_", " "), unit, getattr(outcome, name))
     if outcome.other:
         figures.add(f"{peer.name}, {what}", "other findings", "messages", len(outcome.other))

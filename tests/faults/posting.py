@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx
+import aiohttp
 
 from tests.faults.site import Site
 from tests.faults.webhooks import Webhook
@@ -33,23 +33,25 @@ class Vendor:
 
     def __init__(self, site: Site, try_for_s: float = TRY_FOR_S) -> None:
         self._site, self._try_for_s = site, try_for_s
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-        timeout = httpx.Timeout(ANSWER_WITHIN_S, connect=5)
-        self._http = httpx.AsyncClient(
-            base_url=site.addresses["webhooks"], limits=limits, timeout=timeout, trust_env=False
+        self._http = aiohttp.ClientSession(
+            site.addresses["webhooks"],
+            connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=2),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S, sock_connect=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def post(self, webhook: Webhook) -> int | str:
         """One try: the HTTP status, or the name of the error."""
         headers = dict(webhook.sign(f"{self._site.public_url}{webhook.path}"))
         try:
-            answer = await self._http.post(webhook.path, content=webhook.body, headers=headers)
-        except httpx.TransportError as broken:
+            async with self._http.post(webhook.path, data=webhook.body, headers=headers) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             return type(broken).__name__
-        return answer.status_code
+        return answer.status
 
     async def deliver(self, webhook: Webhook) -> Posted:
         """The same webhook until it is accepted or refused, or the time is over."""
