@@ -12,11 +12,11 @@ from bench.turns import Turns
 from deploy.local.stack import Stack
 
 M2N, ALONE, EMPTY = "M2N", "Servers alone", "Empty fleet"
-LIGHT, BUSY, RUSH = 10.0, 50.0, 200.0
+LIGHT, BUSY, FULL, RUSH = 10.0, 50.0, 100.0, 200.0
 """Messages a second."""
 RUSHING = 150
 """Customers at that rate, of which only the acknowledgements are looked at."""
-LADDER = (40.0, 55.0, 70.0, 85.0, 100.0, 120.0, 140.0)
+LADDER = (55.0, 70.0, 85.0, 100.0, 120.0, 140.0)
 SLOW_VENDOR_S = 0.05
 REST_S, IDLE_S = 1.0, 6.0
 CPU = "CPU a message"
@@ -39,7 +39,11 @@ class Fleet:
         self._enter(await self._play(LIGHT, 80))
 
     async def busy(self) -> None:
-        self._enter(await self._play(BUSY, 300))
+        self._enter(await self._play(BUSY, 250))
+
+    async def full(self) -> None:
+        """As much as is hoped for."""
+        self._enter(await self._play(FULL, 800))
 
     async def told(self) -> None:
         """The vendor tells one status of each message, which is one more webhook to take."""

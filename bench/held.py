@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bench.figures import Figures, percentile
 from bench.turns import Turns
 
-STEP_S = 8.0
+STEP_S = 6.0
 P99_MS = 1000.0
 REPLIES_A_MESSAGE = 0.97
 """Fewer: customers' messages shared turns, which is less work."""

@@ -52,13 +52,14 @@ def fleet_pieces(fleet: Fleet, repeat: int) -> list[list[Piece]]:
         Piece("M2N idle", 7, fleet.idle),
         Piece("servers alone", 7, fleet.floor),
         Piece("M2N at 10/s", 14, fleet.light),
-        Piece("M2N at 50/s", 12, fleet.busy),
+        Piece("M2N at 50/s", 17, fleet.busy),
+        Piece("M2N at 100/s", 21, fleet.full),
         Piece("M2N at 200/s, acknowledgements", 10, fleet.rush),
-        Piece("M2N, highest rate", 40, fleet.held),
+        Piece("M2N, highest rate", 34, fleet.held),
     ]
     once = [
-        Piece("M2N at 50/s, a status of each message", 12, fleet.told),
-        Piece("M2N, highest rate, slow vendor", 36, partial(fleet.held, SLOW_VENDOR_S)),
+        Piece("M2N at 50/s, a status of each message", 16, fleet.told),
+        Piece("M2N, highest rate, slow vendor", 34, partial(fleet.held, SLOW_VENDOR_S)),
         Piece("memory", 1, fleet.memory),
     ]
     return [[Piece("M2N, first messages", 7, fleet.warm)], *[repetition] * repeat, once]

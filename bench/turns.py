@@ -9,8 +9,9 @@ from bench.checked_run import CheckedRun
 from bench.warmed_plan import WarmedPlan
 from deploy.local.stack import Stack
 
-GAP_S = 2.0
-"""The mean time between two messages of a customer's: nobody writes again before an answer that takes a second."""
+GAP_S = 6.0
+"""The mean time between two messages of a customer's: nobody writes again before the answer, and what a lane saves when
+nothing has happened for five seconds belongs to the turn."""
 FEWEST_CUSTOMERS = 60
 WARM_SHARE = 0.7
 """Of the rate: a customer's first message costs more than the later ones."""

@@ -34,8 +34,15 @@ class Transcript(MessageStatuses):
         self, tenant: str, profile_id: str, lines: Sequence[TranscriptLine], results: Sequence[SendResult] = ()
     ) -> None:
         """Lines, and what became of messages to the customer; either may be there first. Raises PyMongoError."""
-        inserts = [_insert(tenant, profile_id, entry) for entry in lines]
-        await self._writer.write([*inserts, *(settling(tenant, result) for result in results)])
+        writes: dict[str, Write] = {}
+        for entry in lines:
+            write = _line(tenant, profile_id, entry)
+            writes[write.key] = write
+        for result in results:
+            write = settling(tenant, result)
+            known = writes.get(write.key)
+            writes[write.key] = Write(write.key, [*known.change, *write.change]) if known else write
+        await self._writer.write(list(writes.values()))
 
     async def record(self, tenant: str, events: Sequence[SessionEvent]) -> None:
         """Keep a session's events, each once."""
@@ -50,7 +57,7 @@ class Transcript(MessageStatuses):
         return await self._messages.find(where, {"_id": 0}).sort("at", ASCENDING).limit(limit).to_list()
 
 
-def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Write:
+def _line(tenant: str, profile_id: str, entry: TranscriptLine) -> Write:
     line = entry.line
     document = {
         "tenant": tenant,
@@ -71,7 +78,8 @@ def _insert(tenant: str, profile_id: str, entry: TranscriptLine) -> Write:
     }
     if line.author is Author.CUSTOMER:
         document["vendor_message_id"] = entry.vendor_message_id
-    return Write(f"{tenant}:{entry.session_id}.{line.seq}", {"$set": document})
+    literally = {name: {"$literal": value} for name, value in document.items()}
+    return Write(f"{tenant}:{entry.session_id}.{line.seq}", [{"$set": literally}])
 
 
 def _event(tenant: str, event: SessionEvent) -> Write:
