@@ -296,9 +296,20 @@ class SessionActor(Actor, SessionActorInterface):
         return left_s if left_s is not None and 0 < left_s <= PUT_OFF_HERE_S else None
 
     async def _publish_again(self) -> None:
+        async def publish() -> None:
+            await self._publish((await self._step()).tenant)
+
+        await self._if_still_here(publish)
+
+    async def _if_still_here(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What nobody waits for: another host that has the lane by now does it itself."""
         async with self._one_at_a_time:
-            if self._lane:
-                await self._publish((await self._step()).tenant)
+            if self._lane is None:
+                return
+            try:
+                await work()
+            except LaneMoved:
+                self._forget()
 
     async def _route(self, tenant: Tenant) -> Routed | None:
         """The open turn and who gets it. One that nobody outside is to get is settled first, in a step of its own, and
@@ -361,21 +372,19 @@ class SessionActor(Actor, SessionActorInterface):
             self.ports.beside.soon((self.id.id, "write"), self._write)
 
     async def _write(self) -> None:
-        async with self._one_at_a_time:
-            await self._empty_outbox()
+        await self._if_still_here(self._empty_outbox)
 
     async def _tidy(self) -> None:
         """Save what only memory knows, and wake the lane no sooner than it has to be."""
-        async with self._one_at_a_time:
-            if self._lane is None:
-                return
+
+        async def save() -> None:
             step = await self._step()
+            assert self._lane is not None
             due = self._next_due(self._lane, step)
             if self._unsaved or (self._due and (due is None or due > self._due + TIDY_DUE)):
-                try:
-                    await self._save(self._lane, step)
-                except LaneMoved:
-                    self._forget()
+                await self._save(self._lane, step)
+
+        await self._if_still_here(save)
 
     async def _empty_outbox(self) -> None:
         lane = self._lane

@@ -19,8 +19,8 @@ IN_MIND_AT_MOST = 16
 WITHOUT_EFFECT_BYTES = 8_000
 """Longest event of a step without effect that is recorded, in characters of JSON."""
 LONGEST_KEPT = 200_000
-"""Longest event and longest state that are kept, in characters of JSON: a lane's save has to stay below the sidecar's
-4 MiB. A step whose event is longer is recorded without it, and cannot be replayed."""
+"""Longest event and longest state that are kept, in characters of JSON: a lane's document has to stay far below
+MongoDB's 16 MB. A step whose event is longer is recorded without it, and cannot be replayed."""
 Named = list[tuple[str, Content]]
 
 

@@ -83,4 +83,4 @@ def test_a_rate_is_held_when_replies_come_soon_and_to_each_message() -> None:
 def test_the_search_begins_on_the_ladder() -> None:
     assert set(NEAR.values()) <= set(PEERS_LADDER)
     assert tuple(sorted(LADDER)) == LADDER
-    assert (LADDER[0], LADDER[-1]) == (40, 140)
+    assert (LADDER[0], LADDER[-1]) == (55, 140)

@@ -279,6 +279,17 @@ async def test_a_save_says_when_the_lane_is_due(host: Host, monkeypatch: pytest.
     assert host.lanes.saves == saves, "there is nothing that the store does not know"
 
 
+async def test_what_another_host_has_saved_is_not_tidied_away(host: Host) -> None:
+    await host.accept()
+    await host.reply(reply("P1.1", "P1.1.t1", 1, "answer"))
+    await host.settle("P1.1.2")
+    await host.new_actor().accept(to_json(inbound("there", number=2)))
+    saved = host.lanes.stored[LANE]
+    await host.beside.time_passes()
+    assert host.lanes.stored[LANE] == saved
+    assert (await host.accept("here", 3)).seq == 4
+
+
 async def test_a_message_that_a_vendor_wants_later_goes_out_at_its_time(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
