@@ -29,8 +29,8 @@ class Fleet:
     def __init__(self, stack: Stack, folder: Path, figures: Figures) -> None:
         self._stack, self._folder, self._figures = stack, folder, figures
         self._played = 0
-        self._near: dict[float, float] = {}
-        """By the vendor's seconds, the rate that was held the last time."""
+        self._near: dict[float, float] = {0.0: FULL}
+        """By the vendor's seconds, the rate that was held the last time, or may be."""
 
     async def warm(self) -> None:
         await self._play(2 * LIGHT, 20)

@@ -29,7 +29,7 @@ def engine_pieces(figures: Figures) -> list[Piece]:
         for speed in engine_speed.measure():
             speed.enter(figures)
 
-    return [Piece("built-in engine", 11, measure)]
+    return [Piece("built-in engine", 10, measure)]
 
 
 def empty_pieces(stack: Stack, figures: Figures, repeat: int) -> list[Piece]:
@@ -52,17 +52,17 @@ def fleet_pieces(fleet: Fleet, repeat: int) -> list[list[Piece]]:
         Piece("M2N idle", 7, fleet.idle),
         Piece("servers alone", 7, fleet.floor),
         Piece("M2N at 10/s", 14, fleet.light),
-        Piece("M2N at 50/s", 17, fleet.busy),
-        Piece("M2N at 100/s", 21, fleet.full),
-        Piece("M2N at 200/s, acknowledgements", 10, fleet.rush),
-        Piece("M2N, highest rate", 34, fleet.held),
+        Piece("M2N at 50/s", 16, fleet.busy),
+        Piece("M2N at 100/s", 20, fleet.full),
+        Piece("M2N at 200/s, acknowledgements", 7, fleet.rush),
+        Piece("M2N, highest rate", 40, fleet.held),
     ]
     once = [
         Piece("M2N at 50/s, a status of each message", 16, fleet.told),
-        Piece("M2N, highest rate, slow vendor", 34, partial(fleet.held, SLOW_VENDOR_S)),
+        Piece("M2N, highest rate, slow vendor", 45, partial(fleet.held, SLOW_VENDOR_S)),
         Piece("memory", 1, fleet.memory),
     ]
-    return [[Piece("M2N, first messages", 7, fleet.warm)], *[repetition] * repeat, once]
+    return [[Piece("M2N, first messages", 9, fleet.warm)], *[repetition] * repeat, once]
 
 
 def fairness_pieces(stack: Stack, folder: Path, figures: Figures) -> list[Piece]:
@@ -70,8 +70,8 @@ def fairness_pieces(stack: Stack, folder: Path, figures: Figures) -> list[Piece]
         fairness.enter(await found, figures)
 
     return [
-        Piece("one customer sends 500 at once", 30, lambda: enter(fairness.flood(stack, folder, repeat=1))),
-        Piece("one tenant writes 20 times as much", 48, lambda: enter(fairness.loud_tenant(stack, folder, repeat=1))),
+        Piece("one customer sends 500 at once", 51, lambda: enter(fairness.flood(stack, folder, repeat=1))),
+        Piece("one tenant writes 20 times as much", 45, lambda: enter(fairness.loud_tenant(stack, folder, repeat=1))),
     ]
 
 
@@ -84,9 +84,9 @@ def growth_pieces(stack: Stack, folder: Path, figures: Figures) -> list[Piece]:
 
     return [
         Piece("growth: customers known", 48, partial(enter, partial(grows.known, repeat=1))),
-        Piece("growth: lengths of sessions", 36, partial(enter, partial(grows.lengths, repeat=1))),
+        Piece("growth: lengths of sessions", 35, partial(enter, partial(grows.lengths, repeat=1))),
         Piece("growth: tenants", 46, partial(enter, partial(grows.tenants, repeat=1))),
-        Piece("growth: sleeping sessions", 40, partial(enter, partial(grows.sleeping, repeat=1, remove=False))),
+        Piece("growth: sleeping sessions", 32, partial(enter, partial(grows.sleeping, repeat=1, remove=False))),
     ]
 
 

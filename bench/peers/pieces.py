@@ -17,10 +17,10 @@ WRITERS = 12
 KILLED_AMONG = 200
 """Messages."""
 NEAR = {
-    (ECHO_BOT, 0.0): 70.0,
-    (ECHO_BOT, SLOW_VENDOR_S): 70.0,
-    (FASTSTREAM, 0.0): 300.0,
-    (FASTSTREAM, SLOW_VENDOR_S): 15.0,
+    (ECHO_BOT, 0.0): 160.0,
+    (ECHO_BOT, SLOW_VENDOR_S): 160.0,
+    (FASTSTREAM, 0.0): 160.0,
+    (FASTSTREAM, SLOW_VENDOR_S): 20.0,
 }
 """Where the highest rate was found before, which only saves tries."""
 
@@ -34,12 +34,12 @@ class Peers:
     def pieces(self) -> tuple[list[Piece], ...]:
         """In groups that can be measured at different times."""
         light = [Piece(f"{peer.name} at 10/s", 16, partial(self.light, peer)) for peer in PEERS]
-        held = [Piece(f"{peer.name}, highest rate", 36, partial(self.held, peer, 0.0)) for peer in PEERS]
+        held = [Piece(f"{peer.name}, highest rate", 17, partial(self.held, peer, 0.0)) for peer in PEERS]
         slow = [
-            Piece(f"{peer.name}, highest rate, slow vendor", 34, partial(self.held, peer, SLOW_VENDOR_S))
+            Piece(f"{peer.name}, highest rate, slow vendor", 27, partial(self.held, peer, SLOW_VENDOR_S))
             for peer in PEERS
         ]
-        promises = [Piece(f"{peer.name}, promises", 22, partial(self.promises, peer)) for peer in PEERS]
+        promises = [Piece(f"{peer.name}, promises", 16, partial(self.promises, peer)) for peer in PEERS]
         return light, held, [*slow, *promises]
 
     async def light(self, peer: Peer) -> None:
