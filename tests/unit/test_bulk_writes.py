@@ -18,6 +18,8 @@ class Collection:
         self.refused: set[str] = set()
         self.there: set[str] = set()
         self.away = False
+        self.asked = asyncio.Event()
+        """Set with the first request."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -38,6 +40,7 @@ class Collection:
 
     async def _take(self, operations: list[Any]) -> None:
         self.requests.append(operations)
+        self.asked.set()
         await self.gate.wait()
         if self.away:
             raise AutoReconnect("away")
@@ -73,9 +76,9 @@ def writer(collection: Collection) -> BulkWriter:
 async def test_what_comes_meanwhile_goes_together(collection: Collection, writer: BulkWriter) -> None:
     collection.gate.clear()
     first = asyncio.create_task(writer.write([write("a")]))
-    await asyncio.sleep(0.01)
+    await collection.asked.wait()
     others = [asyncio.create_task(writer.write([write(key), Write(f"{key}2", {}, "replace")])) for key in "bcd"]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # they have asked now, and wait
     collection.gate.set()
     await asyncio.gather(first, *others)
     assert [len(request) for request in collection.requests] == [1, 6]
@@ -85,7 +88,7 @@ async def test_what_comes_meanwhile_goes_together(collection: Collection, writer
 async def test_nobody_is_told_before_it_is_written(collection: Collection, writer: BulkWriter) -> None:
     collection.gate.clear()
     waiting = asyncio.create_task(writer.write([write("a")]))
-    await asyncio.sleep(0.01)
+    await collection.asked.wait()
     assert not waiting.done()
     collection.gate.set()
     await waiting
@@ -120,7 +123,7 @@ async def test_an_outage_is_everybodys_and_passes(collection: Collection, writer
 async def test_a_caller_that_went_away_holds_no_other_up(collection: Collection, writer: BulkWriter) -> None:
     collection.gate.clear()
     gone, stays = (asyncio.create_task(writer.write([write(key)])) for key in "ab")
-    await asyncio.sleep(0.01)
+    await collection.asked.wait()
     gone.cancel()
     collection.gate.set()
     await stays
