@@ -247,8 +247,10 @@ class Waker:
 
     def _look(self, lane: str, number: int) -> None:
         due = self._store.due(lane)
-        if number != self._looks[lane] or due is None or due > self._world.now():
+        if number != self._looks[lane] or due is None:
             return
+        if due > self._world.now():
+            return self._saved(lane)
         self._world.say("waker", f"{lane} is due")
         answer = self._placement.dispatch(lane, "wake", b"{}")
         answer.add_done_callback(lambda done: self._told(lane, done))
