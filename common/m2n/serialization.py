@@ -1,7 +1,8 @@
 """JSON in and out of the models, and the serializer of the actors.
 
 The actor SDK's own serializer turns texts such as ``5h`` or ``2024-06-01`` into other types, and MongoDB's state
-component evaluates strings that begin with ``$`` inside stored objects; so actor state travels as base64 of JSON.
+component evaluates strings that begin with ``$`` inside stored objects; so what is kept in Dapr's state travels as
+base64 of JSON.
 """
 
 import base64

@@ -1,5 +1,7 @@
 """What was sent, in MongoDB's ``sent``: one document a call, made by one try, whatever the others do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -29,32 +31,33 @@ class SentStore:
 
     async def create(self, key: str, record: SentRecord) -> bool:
         """Write the record unless there is one, in one atomic step; False when there is."""
-        try:
-            await self._writer.write([Write(key, _document(record), "insert")])
-        except DuplicateKeyError:
-            return False
-        except PyMongoError as failed:
-            raise StoreUnavailable(type(failed).__name__) from failed
-        return True
+        with _unavailable():
+            try:
+                await self._writer.write([Write(key, _document(record), "insert")])
+            except DuplicateKeyError:
+                return False
+            return True
 
     async def put(self, key: str, record: SentRecord) -> None:
-        try:
+        with _unavailable():
             await self._writer.write([Write(key, _document(record), "replace")])
-        except PyMongoError as failed:
-            raise StoreUnavailable(type(failed).__name__) from failed
 
     async def get(self, key: str) -> SentRecord | None:
-        try:
+        with _unavailable():
             found = await self._sent.find_one({"_id": key})
-        except PyMongoError as failed:
-            raise StoreUnavailable(type(failed).__name__) from failed
         return from_json(SentRecord, found["record"]) if found else None
 
     async def delete(self, key: str) -> None:
-        try:
+        with _unavailable():
             await self._sent.delete_one({"_id": key})
-        except PyMongoError as failed:
-            raise StoreUnavailable(type(failed).__name__) from failed
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as failed:
+        raise StoreUnavailable(type(failed).__name__) from failed
 
 
 def _document(record: SentRecord) -> Document:

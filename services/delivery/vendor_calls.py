@@ -12,6 +12,7 @@ from m2n.dapr import DaprClient
 from services.delivery.sending import CALL_S, NoAnswer, NotReached
 
 CONNECT_S = 2.0
+"""Until there is a connection, the name's resolution included: nothing has gone out before."""
 KEEP_ALIVE_S = 2.0
 """Shorter than servers keep an idle connection: one that is closed just as it is used makes a message ``uncertain``."""
 
@@ -48,7 +49,7 @@ class VendorCalls:
 async def vendor_calls(dapr: DaprClient) -> AsyncIterator[VendorCalls]:
     """With a pool of connections to the vendors: certificates checked, no redirect followed, no cookie kept."""
     connector = aiohttp.TCPConnector(limit=256, keepalive_timeout=KEEP_ALIVE_S, ssl=httpx.create_ssl_context())
-    timeout = aiohttp.ClientTimeout(total=CALL_S - 2, sock_connect=CONNECT_S)
+    timeout = aiohttp.ClientTimeout(total=CALL_S - 2, connect=CONNECT_S)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as vendors:

@@ -115,3 +115,17 @@ async def test_silence_leaves_it_open(vendor: Vendor, monkeypatch: pytest.Monkey
     async with vendor_calls(cast(DaprClient, None)) as calls:
         with pytest.raises(NoAnswer):
             await calls(call(vendor))
+
+
+async def test_a_name_that_nobody_resolves_in_time_was_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has gone out, so the message may be sent again."""
+
+    async def silent(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("aiohttp.TCPConnector._resolve_host", silent)
+    monkeypatch.setattr("services.delivery.vendor_calls.CONNECT_S", 0.05)
+    monkeypatch.setattr("services.delivery.vendor_calls.CALL_S", 2.5)
+    async with vendor_calls(cast(DaprClient, None)) as calls:
+        with pytest.raises(NotReached):
+            await calls(VendorCall("POST", "http://vendor.test/"))
