@@ -1,0 +1,1 @@
+"""Facebook Messenger as the vendor behaves."""
