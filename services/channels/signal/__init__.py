@@ -1,0 +1,1 @@
+"""Signal through the REST gateway signal-cli-rest-api."""
