@@ -13,10 +13,16 @@ const MARKS = {
   read: [TWO, "read"],
 };
 const NEAR_END_PX = 60;
+const TYPING_MS = 8000;
+const KEYS = "123456789*0#";
+const KEY_NAMES = { "*": "star", "#": "hash" };
 const PLACE = { latitude: 52.0907, longitude: 5.1214, label: "Dom Tower", address: "Domplein 29, Utrecht" };
 
 export class Card {
-  /** `line` has: kind, channel, title, detail, pictures, send({text | choice | location | picture}), false if not taken. */
+  /**
+   * `line` has: kind, name (of the channel, for its colour), channel, title, detail, what it can (pictures, places, calls, longest), and
+   * send({text | choice | location | picture | digits | hang_up}), false if not taken.
+   */
   constructor(name, line, onClose) {
     this.line = line;
     this.root = template.content.firstElementChild.cloneNode(true);
@@ -35,11 +41,16 @@ export class Card {
     this.choices = part(".choices");
     this.composer = part(".composer");
     this.text = part("textarea");
+    this.typist = part(".typing");
+    this.keypad = part(".keypad");
+    this.keys = part(".keys");
+    this.call = part(".call");
   }
 
   #label(name) {
     const part = (selector) => this.root.querySelector(selector);
     this.root.classList.add(this.line.kind);
+    this.root.dataset.channel = this.line.name ?? this.line.kind;
     this.root.setAttribute("aria-label", `${name}, ${this.line.title}`);
     part(".face").textContent = initials(name);
     part(".name").textContent = name;
@@ -47,6 +58,11 @@ export class Card {
     part(".line").title = this.line.detail;
     part(".close").setAttribute("aria-label", `Remove ${name}`);
     part(".picture").hidden = !this.line.pictures;
+    part(".place").hidden = this.line.places === false;
+    this.keys.hidden = this.call.hidden = !this.line.calls;
+    if (this.line.longest) this.text.maxLength = this.line.longest;
+    if (this.line.calls) this.text.placeholder = "Say something";
+    this.typist.textContent = `${this.line.title} is typing…`;
     this.text.setAttribute("aria-label", `Message of ${name}`);
     this.thread.setAttribute("aria-label", `Conversation of ${name}`);
   }
@@ -61,6 +77,9 @@ export class Card {
         this.composer.requestSubmit();
       }
     });
+    this.call.addEventListener("click", () => this.line.send(this.inCall ? { hang_up: true } : {}));
+    this.keys.addEventListener("click", () => this.#showKeypad(this.keypad.hidden));
+    this.keypad.append(...[...KEYS].map((key) => this.#key(key)));
     this.composer.addEventListener("submit", async (event) => {
       event.preventDefault();
       const text = this.text.value;
@@ -68,6 +87,19 @@ export class Card {
       this.text.value = "";
       if (!(await this.line.send({ text })) && !this.text.value) this.text.value = text;
     });
+  }
+
+  #key(key) {
+    const button = element("button", "", key);
+    button.type = "button";
+    button.setAttribute("aria-label", KEY_NAMES[key] ?? key);
+    button.addEventListener("click", () => this.line.send({ digits: key }));
+    return button;
+  }
+
+  #showKeypad(open) {
+    this.keypad.hidden = !open;
+    this.keys.setAttribute("aria-expanded", String(open));
   }
 
   /** Who reads the end goes on reading the end, whatever changes the thread's size; who scrolled up is left alone. */
@@ -79,11 +111,13 @@ export class Card {
     new ResizeObserver(() => this.#toEnd()).observe(this.thread);
   }
 
-  /** Show a message {id, mine, text, by, at (ms), place, pictures, choices, status}, or change the one of that id. */
+  /** Show a message {id, mine, text, by, at (ms), place, pictures, files, choices, status}, or change the one of that id. */
   show(message) {
     const known = this.bubbles.get(message.id);
     const bubble = known ?? element("div");
-    bubble.replaceChildren(...this.#content(message));
+    const reactions = bubble.querySelectorAll(".reaction");
+    bubble.replaceChildren(...this.#content(message), ...reactions);
+    if (!message.mine) this.typing(false);
     bubble.className = `bubble${message.mine ? " mine" : ""}`;
     this.bubbles.set(message.id, bubble);
     this.mark(message.id, message.status, message.why);
@@ -99,8 +133,9 @@ export class Card {
     if (message.by) parts.push(element("span", "by", message.by));
     else parts.push(element("span", "hidden", message.mine ? "You: " : `${this.line.title}: `));
     for (const address of message.pictures ?? []) parts.push(this.#picture(address));
+    for (const address of message.files ?? []) parts.push(file(address));
     if (message.place) parts.push(place(message.place));
-    if (message.text) parts.push(element("p", "", message.text));
+    if (message.text) parts.push(element("p", "words", message.text));
     parts.push(this.#meta(message));
     return parts;
   }
@@ -110,7 +145,7 @@ export class Card {
     shown.alt = "picture";
     shown.src = address;
     shown.addEventListener("load", () => this.#toEnd());
-    shown.addEventListener("error", () => shown.replaceWith(element("p", "", `📎 ${address}`)));
+    shown.addEventListener("error", () => shown.replaceWith(file(address)));
     return shown;
   }
 
@@ -131,13 +166,67 @@ export class Card {
   /** The state of a message: one of MARKS, or "failed" with the reason. */
   mark(id, status, why = "") {
     const bubble = this.bubbles.get(id);
-    if (!bubble || !status) return;
-    const ticks = bubble.querySelector(".ticks");
+    const ticks = bubble?.querySelector(".ticks");
+    if (!ticks || !(status === "failed" || status in MARKS)) return;
     const failed = status === "failed";
     bubble.classList.toggle("failed", failed);
     ticks.className = `ticks ${failed ? "why" : status}`;
     ticks.title = failed ? "" : MARKS[status][1];
     ticks.replaceChildren(failed ? `not delivered${why ? `: ${why}` : ""}` : drawn(...MARKS[status]));
+  }
+
+  /** New words for a message that is there; for one that is not, a message of its own. */
+  edit(id, message) {
+    const words = this.bubbles.get(id)?.querySelector(".words");
+    if (!words) {
+      this.show(message);
+      return;
+    }
+    words.textContent = message.text;
+    const meta = words.closest(".bubble").querySelector(".meta");
+    if (!meta.querySelector(".edited")) meta.prepend(element("span", "edited", "edited"));
+  }
+
+  remove(id) {
+    const bubble = this.bubbles.get(id);
+    if (!bubble) return;
+    bubble.classList.add("deleted");
+    bubble.replaceChildren(element("p", "", "This message was deleted."));
+    this.choices.replaceChildren();
+  }
+
+  /** One reaction of each side; without an emoji it is taken back. */
+  react(id, emoji, mine) {
+    const bubble = this.bubbles.get(id);
+    const whose = mine ? "yours" : "theirs";
+    bubble?.querySelector(`.reaction.${whose}`)?.remove();
+    if (!emoji) return;
+    if (!bubble) {
+      this.note(`${mine ? "You" : this.line.title} reacted with ${emoji}`);
+      return;
+    }
+    const badge = element("span", `reaction ${whose}`, emoji);
+    badge.title = `${emoji}, ${mine ? "your reaction" : `reaction of ${this.line.title}`}`;
+    badge.setAttribute("role", "img");
+    badge.setAttribute("aria-label", badge.title);
+    bubble.append(badge);
+    this.#toEnd();
+  }
+
+  /** Until a message comes, or for some seconds. */
+  typing(on) {
+    clearTimeout(this.typingEnds);
+    this.typist.hidden = !on;
+    if (on) this.typingEnds = setTimeout(() => this.typing(false), TYPING_MS);
+  }
+
+  /** Whether there is a call: the one button begins and ends it. */
+  calling(on) {
+    this.inCall = on;
+    this.call.classList.toggle("going", on);
+    this.call.title = on ? "Hang up" : "Call";
+    this.call.setAttribute("aria-label", this.call.title);
+    if (!on) this.choices.replaceChildren();
   }
 
   note(text) {
@@ -183,6 +272,28 @@ function drawn(path, words) {
   line.setAttribute("d", path);
   svg.append(line);
   return svg;
+}
+
+/** A link, if one can be followed. */
+function file(address) {
+  const shown = element("p", "file");
+  if (!/^https?:/.test(address)) {
+    shown.textContent = `📎 ${address}`;
+    return shown;
+  }
+  const link = element("a", "", nameOf(address) || address);
+  Object.assign(link, { href: address, target: "_blank", rel: "noopener" });
+  shown.append("📎 ", link);
+  return shown;
+}
+
+function nameOf(address) {
+  const last = new URL(address).pathname.split("/").pop();
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
 }
 
 function place({ latitude, longitude, label, address }) {

@@ -1,6 +1,7 @@
 // The page: which customers there are, and where their messages come from.
 
 import { Card } from "./card.js";
+import { Line } from "./line.js";
 import { WebChatLine } from "./webchat.js";
 import { WhatsAppLine } from "./whatsapp.js";
 
@@ -15,6 +16,8 @@ const shown = new Map();
 const ids = { cards: "cards", add: "add", line: "line", live: "live", nothing: "nothing" };
 const at = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, document.getElementById(id)]));
 let setup = { senders: [], webchats: [] };
+let lines = [];
+let arriving = Promise.resolve();
 
 function save() {
   localStorage.setItem(STORE, JSON.stringify(kept));
@@ -25,11 +28,16 @@ function live(state, words) {
   at.live.textContent = words;
 }
 
-function keyOf(customer) {
-  return customer.connection ? `webchat ${customer.connection} ${customer.key}` : `${customer.sender} ${customer.phone}`;
+function keyOf({ channel, connection, customer, key, sender, phone }) {
+  if (channel) return `${channel} ${connection} ${customer}`;
+  return connection ? `webchat ${connection} ${key}` : `${sender} ${phone}`;
 }
 
 function lineOf(customer) {
+  if (customer.channel) {
+    const line = lines.find((one) => one.channel === customer.channel && one.connection === customer.connection);
+    return line && new Line(customer, line);
+  }
   if (customer.connection) {
     const chat = setup.webchats.find((one) => one.connection === customer.connection);
     return chat && new WebChatLine(customer, chat, save);
@@ -49,7 +57,7 @@ function showCustomer(customer) {
 }
 
 function add(customer) {
-  kept.customers.push(customer);
+  kept.customers = [...kept.customers.filter((one) => keyOf(one) !== keyOf(customer)), customer];
   save();
   return showCustomer(customer);
 }
@@ -62,7 +70,7 @@ function remove(customer) {
   card.root.remove();
   shown.delete(key);
   kept.customers = kept.customers.filter((one) => keyOf(one) !== key);
-  if (customer.sender) kept.removed.push(key);
+  if (customer.sender || customer.channel) kept.removed.push(key);
   save();
   (next ?? at.line).focus();
 }
@@ -80,44 +88,70 @@ function freshPhone() {
 function newCustomer(value) {
   const [kind, id] = JSON.parse(value);
   const name = freshName();
-  return kind === "webchat" ? { name, connection: id, key: crypto.randomUUID() } : { name, sender: id, phone: freshPhone() };
+  if (kind === "webchat") return { name, connection: id, key: crypto.randomUUID() };
+  return kind === "whatsapp" ? { name, sender: id, phone: freshPhone() } : { name, channel: kind, connection: id, customer: freshPhone() };
 }
 
+/** Who an entry of the ledger is about; null: nobody that there is a line for. */
 function writerOf(entry) {
-  return { sender: entry.sender, phone: entry.customer, name: entry.profile_name ?? entry.customer, stranger: true };
+  const { channel, line: connection, customer, sender } = entry;
+  const name = entry.profile_name || entry.name || customer;
+  if (lines.some((one) => one.channel === channel && one.connection === connection)) {
+    return { channel, connection, customer, name, stranger: true };
+  }
+  return sender ? { sender, phone: customer, name, stranger: true } : null;
 }
 
 /** Somebody who writes without the page (the demo, a script, curl) gets a card, too. */
 function meet(writer) {
+  if (!writer) return;
   const key = keyOf(writer);
   if (!shown.has(key) && !kept.removed.includes(key) && shown.size < MOST_CARDS) add(writer);
 }
 
 function take(entry) {
-  shown.get(keyOf(writerOf(entry)))?.line.take(entry);
+  const writer = writerOf(entry);
+  if (writer) shown.get(keyOf(writer))?.line.take(entry);
+}
+
+/** The choices of the select, by channel: [channel, [[value, title], ...]]. */
+function offers() {
+  const found = new Map([
+    ["WhatsApp", setup.senders.map((one) => [["whatsapp", one.sender], one.title])],
+    ["Web chat", setup.webchats.map((one) => [["webchat", one.connection], one.title])],
+  ]);
+  for (const { channel, channel_title: title, connection, title: whose } of lines) {
+    found.set(title, [...(found.get(title) ?? []), [[channel, connection], whose]]);
+  }
+  return [...found].filter(([, options]) => options.length > 0);
 }
 
 function offerLines() {
-  const group = (label, options) => {
-    const made = document.createElement("optgroup");
-    made.label = label;
-    made.append(...options.map(([value, title]) => new Option(title, JSON.stringify(value))));
-    return made;
-  };
-  at.line.replaceChildren(
-    group("WhatsApp", setup.senders.map((one) => [["whatsapp", one.sender], `WhatsApp with ${one.title}`])),
-    group("Web chat", setup.webchats.map((one) => [["webchat", one.connection], `Web chat with ${one.title}`])),
-  );
-  const empty = setup.senders.length + setup.webchats.length === 0;
-  at.add.hidden = empty;
-  at.nothing.hidden = !empty;
+  const groups = offers().map(([channel, options]) => {
+    const group = document.createElement("optgroup");
+    group.label = channel;
+    group.append(...options.map(([value, title]) => new Option(`${channel} with ${title}`, JSON.stringify(value))));
+    return group;
+  });
+  at.line.replaceChildren(...groups);
+  at.add.hidden = groups.length === 0;
+  at.nothing.hidden = groups.length > 0;
 }
 
-/** A customer for every line that has none yet, up to a few. */
+/** A customer for lines that have none yet: one on each channel first, up to a few in all. */
 function begin() {
   const used = new Set(kept.customers.map((customer) => customer.connection ?? customer.sender));
-  const free = [...at.line.options].filter((option) => !used.has(JSON.parse(option.value)[1]));
-  for (const option of free.slice(0, FIRST_CARDS)) add(newCustomer(option.value));
+  const groups = offers().map(([, options]) => options.filter(([value]) => !used.has(value[1])));
+  const firsts = groups.map((options) => options[0]).filter(Boolean);
+  const others = groups.flatMap((options) => options.slice(1));
+  for (const [value] of [...firsts, ...others].slice(0, FIRST_CARDS)) add(newCustomer(JSON.stringify(value)));
+}
+
+/** What is set up. WhatsApp through Twilio is offered by its senders, where there are some. */
+async function load() {
+  setup = await (await fetch("/control/setup")).json();
+  const offered = (await (await fetch("/control/lines")).json()).lines;
+  lines = offered.filter((one) => one.channel !== "whatsapp_twilio" || setup.senders.length === 0);
 }
 
 async function ledger() {
@@ -131,6 +165,7 @@ function showAll(entries) {
   for (const entry of entries) {
     if (entry.kind !== "inbound") continue;
     const writer = writerOf(entry);
+    if (!writer) continue;
     writers.delete(keyOf(writer));
     writers.set(keyOf(writer), writer);
   }
@@ -141,13 +176,27 @@ function showAll(entries) {
   entries.forEach(take);
 }
 
+function isNew({ channel, line }) {
+  return Boolean(line) && channel !== "whatsapp_twilio" && !lines.some((one) => one.channel === channel && one.connection === line);
+}
+
+/** One after the other, since a line that was set up meanwhile must be asked for first. */
+async function arrive(entry) {
+  if (entry.kind === "inbound") {
+    if (isNew(entry)) {
+      await load();
+      offerLines();
+    }
+    meet(writerOf(entry));
+  }
+  take(entry);
+}
+
 function follow(after) {
   const events = new EventSource(`/control/events?after=${after}`);
   events.onopen = () => live("live", "live");
   events.onmessage = (event) => {
-    const entry = JSON.parse(event.data);
-    if (entry.kind === "inbound") meet(writerOf(entry));
-    take(entry);
+    arriving = arriving.then(() => arrive(JSON.parse(event.data))).catch(() => live("lost", "reconnecting"));
   };
   events.onerror = () => live("lost", "reconnecting");
 }
@@ -155,7 +204,7 @@ function follow(after) {
 async function start() {
   let entries;
   try {
-    setup = await (await fetch("/control/setup")).json();
+    await load();
     entries = await ledger();
   } catch {
     live("lost", "out of reach");
@@ -163,8 +212,8 @@ async function start() {
     return;
   }
   offerLines();
-  if (setup.senders.length + setup.webchats.length === 0) {
-    live("waiting", "waiting for senders");
+  if (offers().length === 0) {
+    live("waiting", "waiting for lines");
     setTimeout(start, 2000);
     return;
   }

@@ -40,6 +40,7 @@ export class WhatsAppLine {
     else if (entry.kind === "outbound" && entry.seen) this.card.show(theirs(entry, at));
     else if (entry.kind === "outbound") this.card.note("A message could not be delivered to this customer.");
     else if (entry.kind === "refused") this.card.note(`Twilio refused an answer: ${entry.reason} (${entry.code})`);
+    else if (entry.kind === "status" && entry.status === "typing") this.card.typing(true);
     else if (entry.kind === "status") this.card.mark(entry.sid, ...progress(entry));
   }
 }
@@ -48,8 +49,10 @@ function problem(detail) {
   return typeof detail === "string" ? detail : detail.map((one) => one.msg).join("; ");
 }
 
-function written({ text, location, picture }) {
+function written({ text, location, picture, choice, extra }) {
   if (location) return { location };
+  if (choice) return { button: { payload: choice.id, text: choice.title } };
+  if (extra) return { body: text, extra };
   if (picture) return { media: [{ url: `${window.location.origin}/static/picture.png`, content_type: "image/png" }] };
   return { body: text };
 }
@@ -61,7 +64,8 @@ function mine(entry, at) {
     at,
     text: entry.button?.text ?? entry.body ?? "",
     place: entry.location,
-    pictures: (entry.media ?? []).map((media) => media.url),
+    pictures: entry.pictures ?? (entry.media ?? []).map((media) => media.url),
+    files: entry.files,
     status: "posted",
   };
 }
@@ -77,15 +81,16 @@ function progress(entry) {
 }
 
 function theirs(entry, at) {
-  const text = entry.template ? `Template ${entry.template} ${entry.variables ?? ""}` : entry.body;
+  const text = entry.text ?? entry.body;
   return {
     id: entry.sid,
     at,
     by: entry.by === "twilio" ? "Twilio" : "",
     text,
-    pictures: entry.media ?? [],
-    place: pin(entry.action),
-    choices: numbered(text),
+    pictures: entry.pictures ?? entry.media ?? [],
+    files: entry.files,
+    place: entry.place ?? pin(entry.action),
+    choices: entry.choices?.length ? entry.choices : numbered(text),
     status: entry.by ? "" : "queued",
   };
 }
