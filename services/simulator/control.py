@@ -108,7 +108,8 @@ class _Control:
     ) -> dict[str, Any]:
         """What the customer sees of the replies after ledger number ``after``; waits up to ``wait`` seconds for one."""
         found = await self.state.ledger.wait_for(after, phone, Kind.OUTBOUND, wait)
-        seen = [entry.shown() for entry in found if entry.facts["seen"] and sender in (None, entry.facts["sender"])]
+        ours = [entry for entry in found if entry.facts.get("sender", "").startswith("whatsapp:")]
+        seen = [entry.shown() for entry in ours if entry.facts["seen"] and sender in (None, entry.facts["sender"])]
         return {"messages": seen, "last": found[-1].n if found else after}
 
     async def add_fault(self, fault: Fault) -> None:

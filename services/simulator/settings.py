@@ -48,6 +48,8 @@ class Fault(Setup):
     breaks off.
     """
 
+    channel: str = "twilio"
+    """At which vendor: the channel's name; Twilio's channels share one."""
     count: Annotated[int, Field(ge=1, le=100_000)] = 1
     status: Annotated[int, Field(ge=400, le=599)] | None = None
     code: int | None = None

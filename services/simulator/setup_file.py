@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.simulator.settings import Account, Sender, Setup, Sid, WebChat
 from services.simulator.state import State
+from services.simulator.vendors import Line
 
 NAME = "setup.json"
 
@@ -20,6 +21,7 @@ class KeptSetup(Setup):
     accounts: dict[Sid, Account] = {}
     senders: tuple[Sender, ...] = ()
     webchats: tuple[WebChat, ...] = ()
+    lines: tuple[Line, ...] = ()
     strangers_wrote: bool = False
 
     @classmethod
@@ -29,6 +31,7 @@ class KeptSetup(Setup):
             accounts=accounts,
             senders=tuple(state.senders.values()),
             webchats=tuple(state.webchats.values()),
+            lines=tuple(state.lines.values()),
             strangers_wrote=state.strangers_wrote,
         )
 
@@ -37,6 +40,9 @@ class KeptSetup(Setup):
         state.test_accounts.update(sid for sid, account in self.accounts.items() if account.test)
         state.senders.update((sender.sender, sender) for sender in self.senders)
         state.webchats.update((webchat.connection, webchat) for webchat in self.webchats)
+        for line in self.lines:
+            if line.channel in state.stand_ins:
+                state.enter(line)
         state.strangers_wrote = self.strangers_wrote
 
 

@@ -3,87 +3,46 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import orjson
 import pytest
-import uvicorn
-from fastapi import FastAPI, Request, Response
+from hypothesis import given
+from hypothesis import strategies as st
 from twilio.base.exceptions import TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
-from twilio.request_validator import RequestValidator
 from twilio.rest import Client
+from twilio.twiml.messaging_response import MessagingResponse
 
-from services.simulator.app import create_app
+from services.channels.sms import segments as ours
+from services.channels.twilio_core.sending import NO_REPLY
+from services.simulator.twilio import segments as theirs
+from tests.contract.simulated_twilio import (
+    ACCOUNT,
+    PICTURE,
+    QUICK,
+    TOKEN,
+    Receiver,
+    ask,
+    controlling,
+    filing,
+    ledger,
+    receiving,
+    simulating,
+    twilio,
+)
 
-ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "token-one"
 OTHER_ACCOUNT, OTHER_TOKEN = "AC" + "0" * 31 + "2", "token-two"
 TEST_ACCOUNT, TEST_TOKEN = "AC" + "0" * 31 + "3", "token-test"
 SENDER, CUSTOMER, PHONE = "whatsapp:+15550100001", "whatsapp:+15550100002", "+15550100002"
 OTHER_SENDER = "whatsapp:+15550100009"
 NOBODY = "AC" + "8" * 32
-QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
-
-
-@dataclass
-class Receiver:
-    """Where Twilio posts: keeps what came and whether Twilio's validator finds it genuine."""
-
-    url: str = ""
-    status: int = 200
-    posts: list[dict[str, str]] = field(default_factory=list)
-    genuine: list[bool] = field(default_factory=list)
-    idempotency: list[str] = field(default_factory=list)
-    news: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    def forget(self) -> None:
-        self.status = 200
-        for kept in (self.posts, self.genuine, self.idempotency):
-            kept.clear()
-
-    async def take(self, request: Request) -> Response:
-        form = await request.form()
-        signature = request.headers["x-twilio-signature"]
-        async with self.news:
-            self.genuine.append(RequestValidator(TOKEN).validate(str(request.url), form, signature))
-            self.idempotency.append(request.headers["i-twilio-idempotency-token"])
-            self.posts.append({**request.query_params, **{name: str(value) for name, value in form.items()}})
-            self.news.notify_all()
-        return Response("<Response/>", self.status, media_type="text/xml")
-
-    async def statuses(self, count: int) -> list[str]:
-        """The statuses told, once there are so many callbacks."""
-
-        def told() -> list[str]:
-            return [post["MessageStatus"] for post in self.posts if "MessageStatus" in post]
-
-        async with asyncio.timeout(10), self.news:
-            await self.news.wait_for(lambda: len(told()) >= count)
-        return told()
 
 
 @pytest.fixture(scope="module")
 async def hook() -> AsyncIterator[Receiver]:
-    receiver, app = Receiver(), FastAPI()
-    app.add_api_route("/hook", receiver.take, methods=["POST"])
-    async with served(app) as base:
-        receiver.url = f"{base}/hook"
+    async with receiving() as receiver:
         yield receiver
 
 
@@ -95,48 +54,26 @@ def receiver(hook: Receiver) -> Receiver:
 
 @pytest.fixture(scope="module")
 async def base_url() -> AsyncIterator[str]:
-    async with served(create_app()) as base:
+    async with simulating() as base:
         yield base
+
+
+@pytest.fixture(scope="module")
+async def files() -> AsyncIterator[str]:
+    async with filing() as url:
+        yield url
 
 
 @pytest.fixture
 async def simulator(base_url: str, receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     """The simulator with two accounts that have a number each, and one with test credentials."""
-    async with httpx.AsyncClient(base_url=base_url, timeout=20, trust_env=False) as http:
-        await ask(http, "DELETE", "/control/conversations")
-        for sid, token, test in (
-            (ACCOUNT, TOKEN, False),
-            (OTHER_ACCOUNT, OTHER_TOKEN, False),
-            (TEST_ACCOUNT, TEST_TOKEN, True),
-        ):
-            await ask(http, "PUT", f"/control/accounts/{sid}", token=token, test=test)
+    async with controlling(base_url) as http:
+        await ask(http, "PUT", f"/control/accounts/{OTHER_ACCOUNT}", token=OTHER_TOKEN)
+        await ask(http, "PUT", f"/control/accounts/{TEST_ACCOUNT}", token=TEST_TOKEN, test=True)
         for sid, sender in ((ACCOUNT, SENDER), (OTHER_ACCOUNT, OTHER_SENDER), (ACCOUNT, "+15550100001")):
             url = receiver.url + "?from=simulator"
             await ask(http, "POST", "/control/senders", sender=sender, account_sid=sid, webhook_url=url)
-        await ask(http, "PUT", "/control/statuses", **QUICK)
         yield http
-
-
-async def ask(http: httpx.AsyncClient, method: str, path: str, **body: Any) -> Any:
-    answer = await http.request(method, path, json=body)
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
-
-
-class Redirected(TwilioHttpClient):
-    """Twilio's HTTP client with the simulator in Twilio's place."""
-
-    def __init__(self, base_url: str) -> None:
-        super().__init__(pool_connections=False, timeout=10)
-        self._base_url = base_url
-
-    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
-        assert url.startswith("https://api.twilio.com/")
-        return super().request(method, url.replace("https://api.twilio.com", self._base_url), *arguments, **options)
-
-
-def twilio(simulator: httpx.AsyncClient, sid: str = ACCOUNT, token: str = TOKEN) -> Client:
-    return Client(sid, token, http_client=Redirected(str(simulator.base_url).rstrip("/")))
 
 
 async def send(simulator: httpx.AsyncClient, client: Client | None = None, **fields: Any) -> Any:
@@ -155,11 +92,6 @@ async def refusal(sending: Any) -> tuple[int, int | None]:
 
 async def write(simulator: httpx.AsyncClient, to: str = SENDER, **written: Any) -> Any:
     return await ask(simulator, "POST", f"/control/whatsapp/customers/{PHONE}/messages", to=to, **written)
-
-
-async def ledger(simulator: httpx.AsyncClient, kind: str) -> list[dict[str, Any]]:
-    lines = (await simulator.get("/control/ledger")).content.splitlines()
-    return [entry for entry in map(orjson.loads, lines) if entry["kind"] == kind]
 
 
 async def test_client_sends_and_reads_back(simulator: httpx.AsyncClient) -> None:
@@ -299,7 +231,68 @@ async def test_media_are_behind_the_accounts_credentials(simulator: httpx.AsyncC
     assert post["MessageSid"].startswith("MM")
     assert (await simulator.get(post["MediaUrl0"])).status_code == 401
     found = await simulator.get(post["MediaUrl0"], auth=(ACCOUNT, TOKEN))
-    assert (found.status_code, found.headers["location"]) == (307, "https://files.example/a.jpg")
+    assert found.status_code == 307
+    assert found.headers["location"].startswith(f"{simulator.base_url}/twilio-media/".replace("//twilio", "/twilio"))
+
+
+async def test_bytes_are_where_the_media_lead_and_not_for_ever(
+    simulator: httpx.AsyncClient, receiver: Receiver, files: str
+) -> None:
+    await write(simulator, media=[{"url": f"{files}?type=text/plain", "content_type": "image/png"}])
+    led = await simulator.get(receiver.posts[0]["MediaUrl0"], auth=(ACCOUNT, TOKEN))
+    found = await simulator.get(led.headers["location"])
+    assert (found.content, found.headers["content-type"]) == (PICTURE, "image/png")
+    await ask(simulator, "PUT", "/control/clock", ahead_s=4 * 3600 + 1)
+    assert (await simulator.get(led.headers["location"])).status_code == 403
+    again = await simulator.get(receiver.posts[0]["MediaUrl0"], auth=(ACCOUNT, TOKEN))
+    assert (await simulator.get(again.headers["location"])).content == PICTURE
+
+
+async def test_client_lists_and_deletes_media(simulator: httpx.AsyncClient, receiver: Receiver) -> None:
+    media = [{"url": f"https://files.example/{n}", "content_type": f"image/{n}"} for n in ("png", "jpeg", "gif")]
+    sid = (await write(simulator, media=media))["message_sid"]
+    resource = twilio(simulator).messages(sid).media
+    listed = await asyncio.to_thread(lambda: resource.list(page_size=2))
+    assert [piece.content_type for piece in listed] == ["image/png", "image/jpeg", "image/gif"]
+    assert receiver.posts[0]["MediaUrl1"].endswith(f"/Media/{listed[1].sid}")
+    first = twilio(simulator).messages(sid).media(listed[0].sid or "")
+    fetched = await asyncio.to_thread(first.fetch)
+    assert (fetched.sid, fetched.parent_sid, fetched.content_type) == (listed[0].sid, sid, "image/png")
+    assert await asyncio.to_thread(first.delete)
+    assert await refusal(asyncio.to_thread(first.fetch)) == (404, 20404)
+    assert (await simulator.get(receiver.posts[0]["MediaUrl0"], auth=(ACCOUNT, TOKEN))).status_code == 404
+    assert len(await asyncio.to_thread(resource.list)) == 2
+
+
+async def test_client_deletes_a_message(simulator: httpx.AsyncClient) -> None:
+    await write(simulator, body="hi")
+    sent = await send(simulator)
+    assert await asyncio.to_thread(twilio(simulator).messages(sent.sid).delete)
+    assert await refusal(asyncio.to_thread(twilio(simulator).messages(sent.sid).fetch)) == (404, 20404)
+
+
+async def test_client_shows_that_somebody_types(simulator: httpx.AsyncClient) -> None:
+    sid = (await write(simulator, body="hi"))["message_sid"]
+    create = twilio(simulator).messaging.v2.typing_indicator.create
+    shown = await asyncio.to_thread(lambda: create(channel="whatsapp", message_id=sid))
+    assert shown.success is True
+    told = [(entry["customer"], entry["status"]) for entry in await ledger(simulator, "status") if entry["id"] == sid]
+    assert told == [(PHONE, "typing"), (PHONE, "read")]
+
+
+async def test_typing_needs_a_message_of_the_accounts_own_customer(simulator: httpx.AsyncClient) -> None:
+    sid = (await write(simulator, body="hi"))["message_sid"]
+    sent = await send(simulator)
+    theirs_, path = (OTHER_ACCOUNT, OTHER_TOKEN), "/v2/Indicators/Typing.json"
+
+    async def answer(message: str, channel: str = "whatsapp", auth: Any = (ACCOUNT, TOKEN)) -> int:
+        form = {"messageId": message, "channel": channel}
+        return (await simulator.post(path, data=form, auth=auth)).status_code
+
+    found = [await answer(sid, auth=theirs_), await answer("SM1"), await answer(sent.sid), await answer(sid, "sms")]
+    assert found == [404, 404, 404, 400]
+    assert await answer(sid, auth=(ACCOUNT, "wrong")) == 401
+    assert await answer(sid) == 200
 
 
 async def test_same_message_can_come_twice(simulator: httpx.AsyncClient, receiver: Receiver) -> None:
@@ -388,6 +381,158 @@ async def test_stop_blocks_the_pair_until_start(simulator: httpx.AsyncClient, re
     assert [post["Body"] for post in receiver.posts] == ["yes", " stop ", "START"]
     told = [entry["body"] for entry in await ledger(simulator, "outbound") if entry.get("by") == "twilio"]
     assert [text.split()[4] for text in told] == ["unsubscribed.", "re-subscribed"]
+
+
+SERVICE = "MG" + "5" * 32
+
+
+async def test_advanced_opt_out_tells_what_a_message_was_taken_for(
+    simulator: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    service = {"account_sid": ACCOUNT, "senders": [SENDER, "+15550100001"], "advanced_opt_out": {"stop": ["arrêt"]}}
+    await ask(simulator, "PUT", f"/control/twilio/services/{SERVICE}", **service)
+    try:
+        for body in ("hi", "stop", "ARRÊT", "help", "start"):
+            await write(simulator, body=body)
+            if body == "ARRÊT":
+                assert await refusal(send(simulator)) == (400, 21610)
+                sms = send(simulator, messaging_service_sid=SERVICE, from_=None)
+                assert await refusal(sms) == (400, 21610)
+        told = [(post["Body"], post.get("OptOutType")) for post in receiver.posts]
+        assert told == [("hi", None), ("stop", None), ("ARRÊT", "STOP"), ("help", "HELP"), ("start", "START")]
+        assert {post["MessagingServiceSid"] for post in receiver.posts} == {SERVICE}
+        by_twilio = [entry for entry in await ledger(simulator, "outbound") if entry["by"] == "twilio"]
+        assert len(by_twilio) == 3
+    finally:
+        service = {"account_sid": ACCOUNT, "senders": []}
+        await ask(simulator, "PUT", f"/control/twilio/services/{SERVICE}", **service)
+
+
+@pytest.mark.parametrize(
+    ("sid", "refused"),
+    [("MG" + "7" * 32, (404, 21701)), ("MG1", (400, 21705)), (SERVICE, (400, 21712))],
+    ids=["unknown", "no-sid", "empty"],
+)
+async def test_wrong_messaging_services(simulator: httpx.AsyncClient, sid: str, refused: tuple[int, int]) -> None:
+    await ask(simulator, "PUT", f"/control/twilio/services/{SERVICE}", account_sid=ACCOUNT, senders=[])
+    assert await refusal(send(simulator, messaging_service_sid=sid, from_=None)) == refused
+
+
+async def test_client_sends_through_a_messaging_service(simulator: httpx.AsyncClient, receiver: Receiver) -> None:
+    await ask(simulator, "PUT", f"/control/twilio/services/{SERVICE}", account_sid=ACCOUNT, senders=["+15550100001"])
+    sent = await send(
+        simulator, messaging_service_sid=SERVICE, from_=None, to=PHONE, status_callback=f"{receiver.url}?ref=1"
+    )
+    assert (sent.status, sent.from_, sent.messaging_service_sid) == ("accepted", None, SERVICE)
+    assert await receiver.statuses(2) == ["sent", "delivered"]
+    assert (receiver.posts[0]["From"], receiver.posts[0]["MessagingServiceSid"]) == ("+15550100001", SERVICE)
+    assert "RawDlrDoneDate" in receiver.posts[1]
+    fetched = await asyncio.to_thread(twilio(simulator).messages(sent.sid).fetch)
+    assert (fetched.status, fetched.from_) == ("delivered", "+15550100001")
+
+
+KNOWN, UNAPPROVED, ELSEWHERE = ("HX" + digit * 32 for digit in "abc")
+
+
+@pytest.fixture
+async def templates(simulator: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The second account has templates, so it knows no others."""
+    body = {"account_sid": OTHER_ACCOUNT, "body": "Hi {{1}}", "buttons": [{"id": "ok_{{2}}", "title": "OK"}]}
+    for sid, more in ((KNOWN, {}), (UNAPPROVED, {"approved": False}), (ELSEWHERE, {"at_whatsapp": False})):
+        await ask(simulator, "PUT", f"/control/twilio/templates/{sid}", **body, **more)
+    return simulator
+
+
+def send_template(simulator: httpx.AsyncClient, sid: str, variables: str, **more: Any) -> Any:
+    client = twilio(simulator, OTHER_ACCOUNT, OTHER_TOKEN)
+    content = {"content_sid": sid, "content_variables": variables, "body": None}
+    return send(simulator, client, from_=OTHER_SENDER, **content, **more)
+
+
+async def test_template_is_filled_for_the_customer(templates: httpx.AsyncClient) -> None:
+    await send_template(templates, KNOWN, '{"1": "Ann", "2": 7}')
+    (entry,) = await ledger(templates, "outbound")
+    assert (entry["text"], entry["template"], entry["seen"]) == ("Hi Ann", KNOWN, True)
+    assert entry["choices"] == [{"title": "OK", "says": {"choice": {"id": "ok_7", "title": "OK"}}}]
+
+
+async def test_unknown_template_is_refused(templates: httpx.AsyncClient) -> None:
+    assert await refusal(send_template(templates, "HX" + "9" * 32, "{}")) == (400, 21655)
+
+
+FITTING = '{"1": "a", "2": "b"}'
+
+
+@pytest.mark.parametrize(
+    ("sid", "variables", "code"),
+    [(ELSEWHERE, FITTING, "63027"), (KNOWN, '{"1": "a"}', "63028"), (UNAPPROVED, FITTING, "63016")],
+)
+async def test_template_that_does_not_arrive(
+    templates: httpx.AsyncClient, receiver: Receiver, sid: str, variables: str, code: str
+) -> None:
+    await send_template(templates, sid, variables, status_callback=receiver.url)
+    assert [entry["seen"] for entry in await ledger(templates, "outbound")] == [False]
+    assert await receiver.statuses(2) == ["sent", "undelivered"]
+    assert receiver.posts[-1]["ErrorCode"] == code
+
+
+async def test_unapproved_template_reaches_who_wrote_today(templates: httpx.AsyncClient) -> None:
+    await write(templates, to=OTHER_SENDER, body="hi")
+    await send_template(templates, UNAPPROVED, FITTING)
+    assert [entry["seen"] for entry in await ledger(templates, "outbound")] == [True]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("type=image/png", None),
+        ("type=image/png&size=5242881", "63034"),
+        ("type=video/mp4&size=16777217", "11751"),
+        ("type=image/gif", "12300"),
+        ("size=1", "63019"),
+    ],
+)
+async def test_media_are_fetched_and_looked_at(
+    simulator: httpx.AsyncClient, receiver: Receiver, files: str, query: str, code: str | None
+) -> None:
+    await write(simulator, body="hi")
+    sent = await send(simulator, media_url=[f"{files}?{query}"], status_callback=receiver.url)
+    statuses = await receiver.statuses(2 if code else 3)
+    assert statuses[-1] == ("undelivered" if code else "read")
+    last = receiver.posts[-1]
+    assert (last.get("ErrorCode"), last.get("ChannelStatusMessage") is not None) == (code, code is not None)
+    pieces = await asyncio.to_thread(twilio(simulator).messages(sent.sid).media.list)
+    assert [piece.content_type for piece in pieces] == ([] if code == "63019" else [query.split("&")[0][5:]])
+
+
+@pytest.mark.parametrize(
+    ("answer", "media_type", "error"),
+    [
+        ("<Response/>", "text/xml", None),
+        ("", "text/plain", None),
+        ("ok", "text/plain", "12300"),
+        ("<Response>", "text/xml", "12100"),
+        ("<Answer/>", "application/xml", "12100"),
+    ],
+)
+async def test_answers_must_be_twiml(
+    simulator: httpx.AsyncClient, receiver: Receiver, answer: str, media_type: str, error: str | None
+) -> None:
+    receiver.answer, receiver.media_type = answer, media_type
+    told = await write(simulator, body="hi")
+    assert (told["status"], told["error"]) == (200, error)
+
+
+def test_our_answer_is_twilios_empty_response() -> None:
+    made = ElementTree.fromstring(MessagingResponse().to_xml())
+    said = ElementTree.fromstring(NO_REPLY.body)
+    assert (said.tag, said.attrib, list(said)) == (made.tag, made.attrib, list(made))
+    assert NO_REPLY.media_type == "text/xml"
+
+
+@given(st.text(st.sampled_from("ab 1€{ß😀\n漢"), max_size=400))
+def test_both_counts_of_segments_agree(text: str) -> None:
+    assert ours.count(text) == theirs.count(text)
 
 
 async def test_faults_are_met_as_often_as_asked(simulator: httpx.AsyncClient) -> None:

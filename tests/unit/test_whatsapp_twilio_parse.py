@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2n.adapters.channel import Acknowledgement, MalformedWebhook, Parsed, WebhookRequest
-from m2n.message import MAX_TEXT, Inbound, Receipt, ReceiptStatus
+from m2n.message import MAX_TEXT, ConsentWord, Inbound, OptedOut, Receipt, ReceiptStatus
 from m2n.tenant import Connection, ConnectionKind
 from services.channels.twilio_core.receipts import STATUSES
 from services.channels.whatsapp_twilio.adapter import channel
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "whatsapp_twilio"
+FIXTURES = Path(__file__).parents[2] / "services" / "channels" / "whatsapp_twilio" / "fixtures"
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONNECTION = Connection(
@@ -29,7 +29,7 @@ URL = "https://hooks.example/webhooks/whatsapp_twilio/acme-whatsapp"
 
 def fixture(name: str, **changes: str | None) -> dict[str, str]:
     lines = (FIXTURES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    found: dict[str, Any] = dict(line.split("=", 1) for line in lines) | changes
+    found: dict[str, Any] = dict(line.split("=", 1) for line in lines if not line.startswith("?")) | changes
     return {field: value for field, value in found.items() if value is not None}
 
 
@@ -145,6 +145,40 @@ def test_what_is_not_known_is_kept_by_reference(name: str, kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "word"), [("stop", "stop"), ("start", "start"), ("help", "help")])
+def test_twilio_tells_what_it_took_a_message_for(name: str, word: str) -> None:
+    found = message(name)
+    assert (found.consent, found.consent_answered) == (ConsentWord(word), True)
+    assert found.content.model_dump()["text"] == fixture(name)["Body"]
+
+
+@pytest.mark.parametrize("told", [None, "", "MAYBE"])
+def test_nothing_is_known_of_consent_without_advanced_opt_out(told: str | None) -> None:
+    found = message("stop", OptOutType=told)
+    assert (found.consent, found.consent_answered) == (None, None)
+
+
+def test_only_the_first_of_several_pieces_is_the_stop() -> None:
+    found = parsed(fixture("three_media", OptOutType="STOP")).messages
+    assert [one.consent for one in found] == [ConsentWord.STOP, None, None]
+
+
+@pytest.mark.parametrize("name", ["click_to_whatsapp", "forwarded"])
+def test_what_there_is_no_place_for_does_no_harm(name: str) -> None:
+    content: Any = message(name).content
+    assert (content.type, content.text) == ("text", fixture(name)["Body"])
+
+
+def test_metadata_that_is_broken_does_no_harm() -> None:
+    changes = {"ChannelMetadata": '{"type": ' * 50_000, "ReferralNumMedia": "many", "Forwarded": "\0"}
+    assert message("forwarded", **changes).content == message("forwarded").content
+
+
+def test_address_with_connection_overrides() -> None:
+    (found,) = parsed(fixture("status_delivered"), f"{URL}?ref=m1#rc=5&rp=all").receipts
+    assert found.message_id == "m1"
+
+
 def test_webhook_by_get() -> None:
     (found,) = parsed(b"", f"{URL}?{urlencode(fixture('text'))}", "GET").messages
     assert found.content == message("text").content
@@ -191,6 +225,7 @@ def test_long_text_is_taken_whole_or_refused() -> None:
         ("NumMedia", "11", "image"),
         ("NumMedia", "²", "image"),
         ("MediaUrl0", None, "image"),
+        ("MediaUrl0", "https://[::1", "image"),
         ("Latitude", "north", "location"),
         ("Latitude", "nan", "location"),
         ("Longitude", "181", "location"),
@@ -214,6 +249,12 @@ def test_receipt() -> None:
     assert (found.message_id, found.status, found.error) == ("p1.1.7", ReceiptStatus.DELIVERED, None)
     assert (found.tenant, found.connection, found.at) == ("acme", "acme-whatsapp", NOW)
     assert found.vendor_message_id == fixture("status_delivered")["MessageSid"]
+
+
+def test_receipt_of_an_opt_out() -> None:
+    found = receipt("status_opted_out")
+    assert (found.status, found.opted_out) == (ReceiptStatus.FAILED, OptedOut.ALL)
+    assert receipt("status_undelivered").opted_out is None
 
 
 def test_receipt_of_a_failure_says_why() -> None:

@@ -1,6 +1,6 @@
 """Outbound messages as Twilio's send calls, and how long texts are split."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from m2n.adapters.channel import NoMedia, SendContext, Signal
+from m2n.adapters.degradation import NotShowable
+from m2n.adapters.degradation import rendered as rendered_calls
 from m2n.message import (
     Address,
     AudioContent,
@@ -32,10 +35,11 @@ from m2n.message import (
     TextContent,
     TypingContent,
     UnsupportedContent,
+    VideoContent,
 )
+from m2n.splitting import split_text
 from m2n.tenant import Connection, ConnectionKind
 from services.channels.twilio_core.sending import MAX_BODY
-from services.channels.twilio_core.splitting import split_text
 from services.channels.whatsapp_twilio.adapter import channel
 
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
@@ -49,8 +53,8 @@ CALLBACK = "https://hooks.example/webhooks/whatsapp_twilio/acme-whatsapp?ref=p1.
 PICTURE = Media(url="https://cdn.example/a.jpg")
 
 
-def calls(content: Any) -> tuple[Any, ...]:
-    message = Outbound(
+def outbound(content: Any, **more: Any) -> Outbound:
+    return Outbound(
         id="p1.1.7",
         tenant="acme",
         profile_id="p1",
@@ -60,8 +64,17 @@ def calls(content: Any) -> tuple[Any, ...]:
         content=content,
         author=Author.BOT,
         decided_at=datetime(2026, 3, 1, tzinfo=UTC),
+        **more,
     )
-    return channel.render(message, CONNECTION, {"auth-token": "secret-token"}, CALLBACK)
+
+
+def context(**settings: Any) -> SendContext:
+    connection = CONNECTION.model_copy(update={"settings": CONNECTION.settings | settings})
+    return SendContext(connection, {"auth-token": "secret-token"}, CALLBACK, datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def calls(content: Any, **more: Any) -> tuple[Any, ...]:
+    return rendered_calls(channel, outbound(content, **more), context())
 
 
 def rendered(content: Any) -> list[dict[str, str]]:
@@ -122,6 +135,24 @@ def test_media_with_caption() -> None:
     assert rendered(ImageContent(media=PICTURE, caption="Look")) == [{"Body": "Look", "MediaUrl": PICTURE.url}]
     assert rendered(FileContent(media=PICTURE)) == [{"MediaUrl": PICTURE.url}]
     assert rendered(StickerContent(media=PICTURE)) == [{"MediaUrl": PICTURE.url}]
+    video = VideoContent(media=PICTURE, caption="Look")
+    assert rendered(video) == [{"Body": "Look", "MediaUrl": PICTURE.url}]
+
+
+def test_documents_have_no_caption_at_twilio() -> None:
+    assert rendered(FileContent(media=PICTURE, caption="The bill")) == [{"MediaUrl": PICTURE.url}, {"Body": "The bill"}]
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        Media(url="https://cdn.example/a.gif", mime="image/gif"),
+        Media(url="https://cdn.example/a.jpg", mime="image/jpeg", size_bytes=5 * 1024 * 1024 + 1),
+    ],
+    ids=["type", "size"],
+)
+def test_media_that_whatsapp_does_not_take_are_an_address(media: Media) -> None:
+    assert rendered(ImageContent(media=media, caption="Look")) == [{"Body": f"Look\n{media.url}"}]
 
 
 def test_long_caption_goes_on_as_text() -> None:
@@ -153,18 +184,108 @@ def test_contact_card_is_told_in_words() -> None:
         ReactionContent(target="m", emoji="👍"),
         EditContent(target="m", text="new"),
         DeleteContent(target="m"),
-        TypingContent(),
         UnsupportedContent(vendor_type="x"),
         TextContent(text=" \n"),
     ],
 )
-def test_what_cannot_be_shown_makes_no_call(content: Any) -> None:
-    assert calls(content) == ()
+def test_what_cannot_be_shown_is_refused(content: Any) -> None:
+    with pytest.raises(NotShowable):
+        calls(content)
+
+
+def test_what_the_capabilities_do_not_claim_is_an_error() -> None:
+    for content in (EditContent(target="m", text="new"), ImageContent(media=Media(vendor_id="ME1"))):
+        with pytest.raises(ValueError, match=r"edit|media"):
+            channel.render(outbound(content), context())
+
+
+@pytest.mark.parametrize("kind", ["typing", "read"])
+def test_signal(kind: Any) -> None:
+    signal = Signal(kind, "whatsapp:+15550100002", "MM" + "1" * 32 + "#2")
+    (call,) = channel.signal(signal, context(base_url="https://api.twilio.com"))
+    assert (call.method, call.url) == ("POST", "https://messaging.twilio.com/v2/Indicators/Typing.json")
+    assert call.form == (("messageId", "MM" + "1" * 32), ("channel", "whatsapp"))
+    assert call.auth == (ACCOUNT, "secret-token")
+    assert call.repeatable
+    assert kind in channel.capabilities.signals
+
+
+def test_signal_needs_a_message_of_the_customers() -> None:
+    assert channel.signal(Signal("typing", "whatsapp:+15550100002"), context()) == ()
+
+
+def test_typing_as_a_message_is_the_same() -> None:
+    (call,) = calls(TypingContent(), reply_to="SM" + "1" * 32)
+    assert dict(call.form)["messageId"] == "SM" + "1" * 32
+    assert calls(TypingContent(on=False), reply_to="SM" + "1" * 32) == ()
+    assert calls(TypingContent()) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({"base_url": "https://api.dublin.ie1.twilio.com"}, "https://messaging.dublin.ie1.twilio.com"),
+        ({"base_url": "http://127.0.0.1:9000/"}, "http://127.0.0.1:9000"),
+        ({"messaging_base_url": "https://proxy.example/m/"}, "https://proxy.example/m"),
+    ],
+    ids=["regional", "stand-in", "own"],
+)
+def test_where_signals_go(settings: dict[str, str], url: str) -> None:
+    (call,) = channel.signal(Signal("read", "whatsapp:+15550100002", "SM1"), context(**settings))
+    assert call.url == f"{url}/v2/Indicators/Typing.json"
+
+
+TWILIO_MEDIA = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/MM1/Media/ME1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        TWILIO_MEDIA,
+        TWILIO_MEDIA.replace("api.twilio", "api.dublin.ie1.twilio"),
+        "http://127.0.0.1:9000/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1",
+    ],
+    ids=["twilio", "regional", "stand-in"],
+)
+def test_media_are_fetched_with_the_accounts_credentials(url: str) -> None:
+    call = channel.media_call(Media(url=url), CONNECTION, {"auth-token": "secret-token"})
+    assert (call.url, call.auth, call.then) == (url, (ACCOUNT, "secret-token"), None)
+    assert "secret-token" not in repr(call)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "https://evil.example/ME1",
+        "https://twilio.com.evil.example/ME1",
+        "https://eviltwilio.com/ME1",
+        "http://api.twilio.com/ME1",
+        "https://api.twilio.com@evil.example/ME1",
+        "http://127.0.0.1:9001/ME1",
+        "http://127.0.0.1:9000@evil.example/ME1",
+        "https://[::1",
+        "file:///etc/passwd",
+    ],
+)
+def test_credentials_never_leave_for_elsewhere(url: str | None) -> None:
+    with pytest.raises(NoMedia):
+        channel.media_call(Media(url=url), CONNECTION, {"auth-token": "secret-token"})
+
+
+def test_window() -> None:
+    assert channel.reply_window(Author.AGENT, CONNECTION) == timedelta(hours=24)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"account_sid": "AC1"}, {"sender": "+15550100001"}, {"base_url": "ftp://x"}, {"unknown": 1}],
+    [
+        {"account_sid": "AC1"},
+        {"sender": "+15550100001"},
+        {"base_url": "ftp://x"},
+        {"messaging_base_url": "x"},
+        {"unknown": 1},
+    ],
     ids=str,
 )
 def test_wrong_settings_are_refused_by_name(wrong: dict[str, Any]) -> None:

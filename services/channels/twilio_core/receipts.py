@@ -5,7 +5,7 @@ from datetime import datetime
 
 from m2n.adapters.channel import WebhookRequest
 from m2n.message import Receipt, ReceiptStatus, VendorError
-from services.channels.twilio_core.errors import described
+from services.channels.twilio_core.errors import described, opted_out
 from services.channels.twilio_core.form import Fields, query, required
 
 REFERENCE = "ref"
@@ -40,6 +40,7 @@ def receipts(found: Fields, request: WebhookRequest, tenant: str, connection: st
     ours, status = query(request).get(REFERENCE), STATUSES.get(found["MessageStatus"].lower())
     if not ours or status is None:
         return ()
+    error = _error(found)
     receipt = Receipt(
         tenant=tenant,
         connection=connection,
@@ -47,7 +48,8 @@ def receipts(found: Fields, request: WebhookRequest, tenant: str, connection: st
         vendor_message_id=required(found, "MessageSid"),
         status=status,
         at=at,
-        error=_error(found),
+        error=error,
+        opted_out=opted_out(error.code) if error else None,
     )
     return (receipt,)
 
@@ -56,4 +58,4 @@ def _error(found: Fields) -> VendorError | None:
     code = found.get("ErrorCode", "")
     if code in ("", "0"):
         return None
-    return described(code, found.get("ErrorMessage") or found.get("ChannelStatusMessage"))
+    return described(code)

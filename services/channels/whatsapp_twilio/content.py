@@ -1,25 +1,10 @@
 """What a WhatsApp message through Twilio holds: one content, or one for each piece of media."""
 
-from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
-
 from m2n.adapters.channel import MalformedWebhook
-from m2n.message import (
-    AudioContent,
-    ChoiceContent,
-    Content,
-    FileContent,
-    ImageContent,
-    LocationContent,
-    Media,
-    StickerContent,
-    TextContent,
-    UnsupportedContent,
-    VideoContent,
-)
+from m2n.message import ChoiceContent, Content, LocationContent, TextContent, UnsupportedContent
 from services.channels.twilio_core.form import Fields, required
+from services.channels.twilio_core.media import media_contents
 
-MAX_MEDIA = 10
 _IN_WORDS = frozenset({"", "text", "button", "interactive"})
 """Message types whose ``Body`` is what the customer said. The empty one: older senders name no type."""
 
@@ -31,10 +16,7 @@ def contents(found: Fields) -> tuple[Content, ...]:
     choice = _choice(found)
     if choice is not None:
         return (choice,)
-    count = _media_count(found)
-    if count:
-        return tuple(_media(found, number) for number in range(count))
-    return (_words(found),)
+    return media_contents(found, stickers=True) or (_words(found),)
 
 
 def _words(found: Fields) -> Content:
@@ -68,48 +50,3 @@ def _choice(found: Fields) -> ChoiceContent | None:
         if picked:
             return ChoiceContent(id=picked, title=title or picked)
     return None
-
-
-def _media_count(found: Fields) -> int:
-    count = found.get("NumMedia") or "0"
-    if not (count.isascii() and count.isdigit() and len(count) <= 2 and int(count) <= MAX_MEDIA):
-        raise MalformedWebhook(f"NumMedia: expected a whole number from 0 to {MAX_MEDIA}")
-    return int(count)
-
-
-def _media(found: Fields, number: int) -> Content:
-    """The n-th piece of media; the text stands as caption at the first."""
-    url, mime = required(found, f"MediaUrl{number}"), found.get(f"MediaContentType{number}", "").lower()
-    caption = (found.get("Body") or None) if number == 0 else None
-    media = Media(url=url, vendor_id=_media_sid(url), mime=mime or None, voice=mime.startswith("audio/ogg"))
-    if mime.startswith("image/webp") and caption is None:
-        return StickerContent(media=media)
-    return _MAKERS.get(mime.partition("/")[0], _file)(media, caption)
-
-
-def _media_sid(url: str) -> str | None:
-    last = urlsplit(url).path.rpartition("/")[2]
-    return last if last.startswith("ME") and len(last) == 34 else None
-
-
-def _image(media: Media, caption: str | None) -> Content:
-    return ImageContent(media=media, caption=caption)
-
-
-def _audio(media: Media, caption: str | None) -> Content:
-    return AudioContent(media=media, caption=caption)
-
-
-def _video(media: Media, caption: str | None) -> Content:
-    return VideoContent(media=media, caption=caption)
-
-
-def _file(media: Media, caption: str | None) -> Content:
-    return FileContent(media=media, caption=caption)
-
-
-_MAKERS: Mapping[str, Callable[[Media, str | None], Content]] = {
-    "image": _image,
-    "audio": _audio,
-    "video": _video,
-}

@@ -4,17 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from m2n.tenant import Config
+from services.channels.twilio_core.settings import HttpAddress, TwilioSettings
 
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
+_API, _MESSAGING = "://api.", "://messaging."
 
 
-class WhatsAppSettings(Config):
-    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
-    """The account's SID: AC and 32 hexadecimal digits."""
+class WhatsAppSettings(TwilioSettings):
     sender: Annotated[str, Field(pattern=r"^whatsapp:\+[1-9][0-9]{6,14}$")]
     """The business's own number, as in ``whatsapp:+15550100001``."""
-    base_url: HttpAddress = "https://api.twilio.com"
-    """Base address of Twilio's API; regional accounts and stand-ins have another."""
-    public_url: HttpAddress | None = None
-    """Address under which Twilio calls us, where it is not the installation's public address."""
+    messaging_base_url: HttpAddress | None = None
+    """Base address of Twilio's messaging API, which shows that somebody types; unless set, it follows from base_url."""
+
+    @property
+    def messaging_url(self) -> str:
+        """Twilio has the same name for both APIs but for the first word; a stand-in has one address for both."""
+        return (self.messaging_base_url or self.base_url.replace(_API, _MESSAGING, 1)).rstrip("/")

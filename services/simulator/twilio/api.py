@@ -1,34 +1,40 @@
-"""Twilio's REST API 2010-04-01: the Messages resource."""
+"""Twilio's REST API 2010-04-01: the Messages resource, and what belongs to it."""
 
 import asyncio
-import base64
-import binascii
-import hmac
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendToClient
 
 from services.simulator.ledger import Kind
 from services.simulator.settings import Fault
 from services.simulator.state import State
-from services.simulator.twilio.message import API_VERSION, Message
+from services.simulator.twilio import media_api, typing_api
+from services.simulator.twilio.accounts import may
+from services.simulator.twilio.fetching import Looked, look_at
+from services.simulator.twilio.inbound import phone_of
+from services.simulator.twilio.message import API_VERSION, Message, Piece, new_sid
+from services.simulator.twilio.numbers import Number, channel_of, find, is_whatsapp
+from services.simulator.twilio.paging import page_of
 from services.simulator.twilio.problems import TEST_CREDENTIALS, UNAUTHORIZED, Problem, not_found
-from services.simulator.twilio.progress import deliver, phone_of
-from services.simulator.twilio.sending import Send, choose_sender, problem_of, test_problem_of
+from services.simulator.twilio.progress import deliver
+from services.simulator.twilio.sending import Send, choose_number, problem_of, test_problem_of
+from services.simulator.twilio.vendor import vendor_of
 
 ACCOUNT = f"/{API_VERSION}/Accounts/{{account_sid}}"
 
 
 def router(state: State) -> APIRouter:
     api, routes = _Messages(state), APIRouter()
+    routes.include_router(media_api.router(state))
+    routes.include_router(typing_api.router(state))
     routes.add_api_route(f"{ACCOUNT}/Messages.json", api.create, methods=["POST"])
     routes.add_api_route(f"{ACCOUNT}/Messages.json", api.list, methods=["GET"])
     routes.add_api_route(f"{ACCOUNT}/Messages/{{sid}}.json", api.fetch, methods=["GET"])
-    routes.add_api_route(f"{ACCOUNT}/Messages/{{sid}}/Media/{{media_sid}}", api.media, methods=["GET"])
+    routes.add_api_route(f"{ACCOUNT}/Messages/{{sid}}.json", api.delete, methods=["DELETE"])
     return routes
 
 
@@ -38,43 +44,54 @@ class _Messages:
 
     async def create(self, account_sid: str, request: Request) -> Response:
         """Send a message, unless a fault was asked for or something is wrong with it."""
-        if not _may(self.state, account_sid, request):
-            return _error(UNAUTHORIZED)
+        if not may(self.state, account_sid, request):
+            return UNAUTHORIZED.answer()
         send = Send.read(await request.form())
-        fault = self.state.next_fault()
+        fault = self.state.next_fault() or self.state.next_fault(channel_of(send.to))
         if fault is not None:
             return await self._faulty(account_sid, send, fault)
-        return self._created(account_sid, send)
+        return await self._created(account_sid, send)
 
-    def _created(self, account_sid: str, send: Send) -> Response:
-        taken = self._take(account_sid, send)
-        if isinstance(taken, Problem):
-            self.state.ledger.add(
-                Kind.REFUSED, phone_of(send.to), sender=send.sender, code=taken.code, reason=taken.message
-            )
-            return _error(taken)
-        return JSONResponse(taken.resource(), 201)
+    async def _created(self, account_sid: str, send: Send) -> Response:
+        chosen = self._sender(account_sid, send)
+        if isinstance(chosen, Problem):
+            self._note_refusal(send, chosen)
+            return chosen.answer()
+        message = self._message(account_sid, send, chosen)
+        if chosen is not None:
+            looked = await look_at(self.state.http, send.media, whatsapp=is_whatsapp(send.to))
+            self._take(message, chosen, looked)
+        return JSONResponse(message.resource(), 201)
 
-    def _take(self, account_sid: str, send: Send) -> Message | Problem:
-        test = account_sid in self.state.test_accounts
-        problem = problem_of(send) or (test_problem_of(send) if test else None)
+    def _sender(self, account_sid: str, send: Send) -> Number | Problem | None:
+        """The number that sends, or why nothing is sent; None: these are test credentials, which send nothing."""
+        problem = problem_of(send)
         if problem is not None:
             return problem
-        sender = send.sender if test else choose_sender(send, account_sid, self.state.senders)
-        if isinstance(sender, Problem):
-            return sender
-        if (sender, send.to) in self.state.opted_out:
+        if account_sid in self.state.test_accounts:
+            return test_problem_of(send)
+        if self._is_unknown_template(account_sid, send.content_sid):
+            return Problem(21655, "The ContentSid is Invalid")
+        number = choose_number(self.state, account_sid, send)
+        if isinstance(number, Number) and (number.group, send.to) in self.state.opted_out:
             return Problem(21610, "Attempt to send to unsubscribed recipient")
-        message = self._message(account_sid, send, sender)
-        if not test:
-            self.state.messages[message.sid] = message
-            deliver(self.state, message)
-        return message
+        return number
 
-    def _message(self, account_sid: str, send: Send, sender: str) -> Message:
+    def _is_unknown_template(self, account_sid: str, content_sid: str) -> bool:
+        own = [sid for sid, one in vendor_of(self.state).templates.items() if one.account_sid == account_sid]
+        return bool(content_sid and own) and content_sid not in own
+
+    def _note_refusal(self, send: Send, problem: Problem) -> None:
+        number = find(self.state, send.sender)
+        where = {"channel": number.line.channel, "line": number.line.connection} if number else {}
+        self.state.ledger.add(
+            Kind.REFUSED, phone_of(send.to), **where, sender=send.sender, code=problem.code, reason=problem.message
+        )
+
+    def _message(self, account_sid: str, send: Send, number: Number | None) -> Message:
         return Message(
             account_sid=account_sid,
-            sender=sender,
+            sender=number.address if number else send.sender,
             to=send.to,
             created=self.state.now(),
             direction="outbound-api",
@@ -85,11 +102,18 @@ class _Messages:
             action=send.action or None,
             messaging_service_sid=send.service or None,
             callback=send.callback or None,
+            status="accepted" if send.service and not send.sender else "queued",
         )
+
+    def _take(self, message: Message, number: Number, looked: Looked) -> None:
+        found = zip(message.media, looked.types, strict=False)
+        message.pieces = tuple(Piece(new_sid("ME"), kind, url, message.created) for url, kind in found)
+        self.state.messages[message.sid] = message
+        deliver(self.state, number, message, looked)
 
     async def _faulty(self, account_sid: str, send: Send, fault: Fault) -> Response:
         await asyncio.sleep(fault.delay_s)
-        answer = self._created(account_sid, send) if fault.takes else _fault_answer(fault)
+        answer = await self._created(account_sid, send) if fault.takes else _fault_answer(fault)
         if fault.drop:
             return _BrokenOff(answer)
         return answer if fault.status is None or answer.status_code != 201 else _fault_answer(fault)
@@ -102,10 +126,10 @@ class _Messages:
         size: Annotated[int, Query(alias="PageSize", ge=1, le=1000)] = 50,
     ) -> Response:
         """The account's messages, newest first, filtered by ``To`` and ``From``."""
-        if not _may(self.state, account_sid, request):
-            return _error(UNAUTHORIZED)
+        if not may(self.state, account_sid, request):
+            return UNAUTHORIZED.answer()
         if account_sid in self.state.test_accounts:
-            return _error(TEST_CREDENTIALS)
+            return TEST_CREDENTIALS.answer()
         wanted = request.query_params
         found = [
             message.resource()
@@ -114,39 +138,26 @@ class _Messages:
             and wanted.get("To", message.to) == message.to
             and wanted.get("From", message.sender) == message.sender
         ]
-        return JSONResponse(_page(found, request, page, size))
+        return JSONResponse(page_of("messages", found, request, page, size))
 
     async def fetch(self, account_sid: str, sid: str, request: Request) -> Response:
-        if not _may(self.state, account_sid, request):
-            return _error(UNAUTHORIZED)
+        found = self._own(account_sid, sid, request)
+        return found.answer() if isinstance(found, Problem) else JSONResponse(found.resource())
+
+    async def delete(self, account_sid: str, sid: str, request: Request) -> Response:
+        found = self._own(account_sid, sid, request)
+        if isinstance(found, Problem):
+            return found.answer()
+        del self.state.messages[sid]
+        return Response(status_code=204)
+
+    def _own(self, account_sid: str, sid: str, request: Request) -> Message | Problem:
+        if not may(self.state, account_sid, request):
+            return UNAUTHORIZED
         message = self.state.messages.get(sid)
         if message is None or message.account_sid != account_sid:
-            return _error(not_found(request.url.path))
-        return JSONResponse(message.resource())
-
-    async def media(self, account_sid: str, sid: str, media_sid: str, request: Request) -> Response:
-        """Leads on to the file, for the account's credentials."""
-        if not _may(self.state, account_sid, request):
-            return _error(UNAUTHORIZED)
-        url = self.state.media.get(media_sid)
-        return RedirectResponse(url, 307) if url else _error(not_found(request.url.path))
-
-
-def _may(state: State, account_sid: str, request: Request) -> bool:
-    """HTTP Basic with the account's SID and auth token."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic" or account_sid not in state.tokens:
-        return False
-    try:
-        given = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return False
-    return hmac.compare_digest(given, f"{account_sid}:{state.tokens[account_sid]}".encode())
-
-
-def _error(problem: Problem) -> Response:
-    headers = {"www-authenticate": 'Basic realm="Twilio API"'} if problem.status == 401 else {}
-    return JSONResponse(problem.body(), problem.status, headers)
+            return not_found(request.url.path)
+        return message
 
 
 def _fault_answer(fault: Fault) -> Response:
@@ -155,26 +166,6 @@ def _fault_answer(fault: Fault) -> Response:
     if fault.code is None:
         return Response(fault.message, status, headers, "text/plain")
     return JSONResponse(Problem(fault.code, fault.message, status).body(), status, headers)
-
-
-def _page(found: list[dict[str, Any]], request: Request, page: int, size: int) -> dict[str, Any]:
-    start = page * size
-
-    def uri(number: int) -> str:
-        url = request.url.include_query_params(Page=number, PageSize=size)
-        return f"{url.path}?{url.query}"
-
-    return {
-        "messages": found[start : start + size],
-        "page": page,
-        "page_size": size,
-        "start": start,
-        "end": max(start, min(start + size, len(found)) - 1),
-        "uri": uri(page),
-        "first_page_uri": uri(0),
-        "next_page_uri": uri(page + 1) if len(found) > start + size else None,
-        "previous_page_uri": uri(page - 1) if page else None,
-    }
 
 
 class _BrokenOff(Response):

@@ -1,19 +1,17 @@
-"""A customer writes on WhatsApp: Twilio's webhook for it, and what Twilio itself does with STOP and START."""
+"""A customer writes: Twilio's webhook for it, and what Twilio itself does with STOP and START."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from services.simulator.ledger import Kind
 from services.simulator.settings import HttpAddress, Phone, Sender, Setup
 from services.simulator.state import State
-from services.simulator.twilio.message import API_VERSION, Message, new_sid
+from services.simulator.twilio import opt_out, segments
+from services.simulator.twilio.message import API_VERSION, Message, Piece, new_sid
+from services.simulator.twilio.numbers import Number, is_whatsapp, of_sender
 from services.simulator.twilio.posting import Posted, post
-
-STOP_WORDS = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
-START_WORDS = frozenset({"START", "YES", "UNSTOP"})
-STOPPED = "You have successfully been unsubscribed. You will not receive any more messages. Reply START to resubscribe."
-STARTED = "You have successfully been re-subscribed to messages from this number. Reply STOP to unsubscribe."
+from services.simulator.vendors import facts
 
 
 class Media(Setup):
@@ -40,7 +38,7 @@ class Written(Setup):
 
     to: str
     body: str = ""
-    media: tuple[Media, ...] = ()
+    media: Annotated[tuple[Media, ...], Field(max_length=10)] = ()
     button: Button | None = None
     location: Location | None = None
     reply_to: str | None = None
@@ -56,54 +54,114 @@ class Written(Setup):
             raise ValueError("expected one of body, media, button and location")
         return self
 
+    @property
+    def words(self) -> str:
+        if self.location:
+            return ""
+        return self.button.text if self.button else self.body
+
 
 async def write(state: State, sender: Sender, phone: Phone, written: Written, base_url: str) -> tuple[str, Posted]:
+    """A customer's message on WhatsApp to a sender; the message's SID and how the webhook went."""
+    return await receive(state, of_sender(state, sender), f"whatsapp:{phone}", written, base_url)
+
+
+async def receive(state: State, number: Number, customer: str, written: Written, base_url: str) -> tuple[str, Posted]:
     """Post the webhook of a customer's message; the message's SID and how it went."""
     sid = written.message_sid or new_sid("MM" if written.media else "SM")
-    customer = f"whatsapp:{phone}"
-    fields = _fields(state, sender, phone, written, sid, base_url)
-    state.last_inbound[sender.sender, customer] = state.now()
-    _keep(state, sender, customer, fields["Body"], sid)
-    facts = written.model_dump(exclude_none=True, exclude_defaults=True, exclude={"message_sid", "to", "extra"})
-    state.ledger.add(Kind.INBOUND, phone, sid=sid, sender=sender.sender, **facts)
-    _mind_opt_out(state, sender, phone, fields["Body"])
-    posted = await post(state.http, state.tokens[sender.account_sid], sender.webhook_url, fields)
-    state.ledger.add(Kind.WEBHOOK, phone, sid=sid, sender=sender.sender, **vars(posted))
+    pieces = tuple(Piece(new_sid("ME"), one.content_type, one.url, state.now()) for one in written.media)
+    message = _kept(state, number, customer, written, sid, pieces)
+    fields = _fields(state, number, message, written, number.api_url or base_url)
+    state.last_inbound[number.address, customer] = state.now()
+    known = {"sid": sid, "sender": number.address}
+    state.ledger.add(Kind.INBOUND, phone_of(customer), **_shown(number, written, message), **known)
+    opt_out.mind(state, number, customer, written.words)
+    token = state.tokens[number.account_sid]
+    posted = await post(state.http, token, number.line.webhook_url, fields, wants_twiml=True)
+    where = {"channel": number.line.channel, "line": number.line.connection, "id": sid}
+    state.ledger.add(Kind.WEBHOOK, phone_of(customer), **where, **known, **vars(posted))
     return sid, posted
 
 
-def _keep(state: State, sender: Sender, customer: str, body: str, sid: str) -> None:
-    state.messages[sid] = Message(
-        account_sid=sender.account_sid,
+def phone_of(address: str) -> str:
+    return address.removeprefix("whatsapp:")
+
+
+def _kept(
+    state: State, number: Number, customer: str, written: Written, sid: str, pieces: tuple[Piece, ...]
+) -> Message:
+    message = Message(
+        account_sid=number.account_sid,
         sender=customer,
-        to=sender.sender,
+        to=number.address,
         created=state.now(),
         direction="inbound",
-        body=body,
+        body=written.words,
+        pieces=pieces,
+        messaging_service_sid=number.service,
         status="received",
         sid=sid,
     )
+    state.messages[sid] = message
+    return message
 
 
-def _fields(state: State, sender: Sender, phone: str, written: Written, sid: str, base_url: str) -> dict[str, str]:
-    body = written.button.text if written.button else written.body
+def _shown(number: Number, written: Written, message: Message) -> dict[str, Any]:
+    """For the ledger: as it was written, and in the shape that all channels have."""
+    own = written.model_dump(exclude_none=True, exclude_defaults=True, exclude={"message_sid", "to", "extra"})
+    pictures = [piece.url for piece in message.pieces if piece.content_type.startswith("image/")]
+    files = [piece.url for piece in message.pieces if not piece.content_type.startswith("image/")]
+    place = written.location.model_dump() if written.location else None
+    return facts(number.line, message.sid, text=written.words, pictures=pictures, files=files, place=place, **own)
+
+
+def _fields(state: State, number: Number, message: Message, written: Written, base_url: str) -> dict[str, str]:
+    sid, body = message.sid, written.words
     fields = {
         "SmsMessageSid": sid,
-        "NumMedia": str(len(written.media)),
-        "ProfileName": written.profile_name or phone,
-        "MessageType": _message_type(written),
+        "NumMedia": str(len(message.pieces)),
         "SmsSid": sid,
-        "WaId": phone.removeprefix("+"),
         "SmsStatus": "received",
-        "Body": "" if written.location else body,
-        "To": sender.sender,
-        "NumSegments": "1",
+        "Body": body,
+        "To": number.address,
+        "NumSegments": str(1 if is_whatsapp(number.address) or message.pieces else segments.count(body)),
         "MessageSid": sid,
-        "AccountSid": sender.account_sid,
-        "From": f"whatsapp:{phone}",
+        "AccountSid": number.account_sid,
+        "From": message.sender,
         "ApiVersion": API_VERSION,
     }
-    return fields | _content_fields(state, sender, written, sid, base_url) | written.extra
+    if number.service:
+        fields["MessagingServiceSid"] = number.service
+    own = _whatsapp_fields(number, message, written) if is_whatsapp(number.address) else _sms_fields()
+    for at, piece in enumerate(message.pieces):
+        fields[f"MediaUrl{at}"] = f"{base_url.rstrip('/')}{message.uri}/Media/{piece.sid}"
+        fields[f"MediaContentType{at}"] = piece.content_type
+    return fields | own | opt_out.webhook_fields(state, number, body) | written.extra
+
+
+def _sms_fields() -> dict[str, str]:
+    """What Twilio believes to know of where the numbers are: little."""
+    known = {"FromCountry": "US", "ToCountry": "US"}
+    places = [f"{end}{what}" for end in ("From", "To") for what in ("City", "State", "Zip")]
+    return dict.fromkeys(places, "") | known
+
+
+def _whatsapp_fields(number: Number, message: Message, written: Written) -> dict[str, str]:
+    phone = phone_of(message.sender)
+    fields = {"ProfileName": written.profile_name or phone, "MessageType": _message_type(written)}
+    if phone.startswith("+"):
+        fields["WaId"] = phone.removeprefix("+")
+    if written.external_user_id:
+        fields["ExternalUserId"] = written.external_user_id
+    if written.location:
+        place = written.location
+        fields |= {"Latitude": str(place.latitude), "Longitude": str(place.longitude)}
+        fields |= {name: value for name, value in (("Address", place.address), ("Label", place.label)) if value}
+    if written.button:
+        fields |= {"ButtonText": written.button.text, "ButtonPayload": written.button.payload}
+    if written.reply_to:
+        fields |= {"OriginalRepliedMessageSid": written.reply_to, "OriginalRepliedMessageSender": number.address}
+    return fields
 
 
 def _message_type(written: Written) -> str:
@@ -115,43 +173,3 @@ def _message_type(written: Written) -> str:
         kind = written.media[0].content_type.partition("/")[0]
         return kind if kind in ("image", "audio", "video") else "document"
     return "text"
-
-
-def _content_fields(state: State, sender: Sender, written: Written, sid: str, base_url: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    if written.location:
-        place = written.location
-        fields |= {"Latitude": str(place.latitude), "Longitude": str(place.longitude)}
-        fields |= {name: value for name, value in (("Address", place.address), ("Label", place.label)) if value}
-    if written.button:
-        fields |= {"ButtonText": written.button.text, "ButtonPayload": written.button.payload}
-    if written.reply_to:
-        fields |= {"OriginalRepliedMessageSid": written.reply_to, "OriginalRepliedMessageSender": sender.sender}
-    if written.external_user_id:
-        fields["ExternalUserId"] = written.external_user_id
-    for number, media in enumerate(written.media):
-        fields[f"MediaUrl{number}"] = _media_url(state, sender, media, sid, base_url)
-        fields[f"MediaContentType{number}"] = media.content_type
-    return fields
-
-
-def _media_url(state: State, sender: Sender, media: Media, sid: str, base_url: str) -> str:
-    """Twilio's own address of the media, which wants the account's credentials and leads on to the file."""
-    media_sid = new_sid("ME")
-    state.media[media_sid] = media.url
-    return f"{base_url}/{API_VERSION}/Accounts/{sender.account_sid}/Messages/{sid}/Media/{media_sid}"
-
-
-def _mind_opt_out(state: State, sender: Sender, phone: str, body: str) -> None:
-    """STOP blocks the pair and START opens it again; Twilio answers both itself."""
-    word, pair = body.strip().upper(), (sender.sender, f"whatsapp:{phone}")
-    if word in STOP_WORDS and pair not in state.opted_out:
-        state.opted_out.add(pair)
-        _answer(state, sender, phone, STOPPED)
-    elif word in START_WORDS and pair in state.opted_out:
-        state.opted_out.discard(pair)
-        _answer(state, sender, phone, STARTED)
-
-
-def _answer(state: State, sender: Sender, phone: str, body: str) -> None:
-    state.ledger.add(Kind.OUTBOUND, phone, sid=new_sid("SM"), sender=sender.sender, body=body, by="twilio", seen=True)

@@ -1,4 +1,4 @@
-"""A message as Twilio's REST API shows it."""
+"""A message as Twilio's REST API shows it, and the media that belong to it."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,11 +6,35 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 
+from services.simulator.twilio import segments
+
 API_VERSION = "2010-04-01"
 
 
 def new_sid(prefix: str) -> str:
     return prefix + secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of media; ``url`` is where its bytes are, which nobody but the stand-in learns."""
+
+    sid: str
+    content_type: str
+    url: str
+    created: datetime
+
+    def resource(self, message: "Message") -> dict[str, Any]:
+        """The JSON of the Media resource."""
+        return {
+            "account_sid": message.account_sid,
+            "content_type": self.content_type,
+            "date_created": format_datetime(self.created),
+            "date_updated": format_datetime(self.created),
+            "parent_sid": message.sid,
+            "sid": self.sid,
+            "uri": f"{message.uri}/Media/{self.sid}.json",
+        }
 
 
 @dataclass
@@ -22,6 +46,8 @@ class Message:
     direction: str
     body: str = ""
     media: tuple[str, ...] = ()
+    """Addresses that a request to send named."""
+    pieces: tuple[Piece, ...] = ()
     content_sid: str | None = None
     content_variables: str | None = None
     action: str | None = None
@@ -40,14 +66,20 @@ class Message:
     def uri(self) -> str:
         return f"/{API_VERSION}/Accounts/{self.account_sid}/Messages/{self.sid}"
 
+    @property
+    def is_sms(self) -> bool:
+        return not self.to.startswith("whatsapp:")
+
     def move_to(self, status: str, at: datetime, error: tuple[int, str] | None = None) -> None:
         self.status, self.updated = status, at
         if error:
             self.error_code, self.error_message = error
 
     def resource(self) -> dict[str, Any]:
-        """The JSON of the Messages resource."""
-        sent = self.updated if self.status not in ("queued", "accepted") else None
+        """The JSON of the Messages resource. Which of a messaging service's numbers sends is not known at first."""
+        waits = self.status in ("queued", "accepted")
+        sent = None if waits else self.updated
+        media = len(self.pieces) or len(self.media)
         return {
             "account_sid": self.account_sid,
             "api_version": API_VERSION,
@@ -58,10 +90,10 @@ class Message:
             "direction": self.direction,
             "error_code": self.error_code,
             "error_message": self.error_message,
-            "from": self.sender,
+            "from": None if self.status == "accepted" else self.sender,
             "messaging_service_sid": self.messaging_service_sid,
-            "num_media": str(len(self.media)),
-            "num_segments": "1",
+            "num_media": str(media),
+            "num_segments": str(segments.count(self.body) if self.is_sms and not media else 1),
             "price": None,
             "price_unit": None,
             "sid": self.sid,

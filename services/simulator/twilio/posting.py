@@ -7,16 +7,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
+from xml.etree import ElementTree
 
 import httpx
 
 CONNECT_TRIES = 2
 _TIMEOUT = httpx.Timeout(15, connect=5)
+NOT_XML, NOT_TWIML = "12300", "12100"
+"""Twilio's codes for an answer of a wrong content type, and for one that it cannot read."""
 
 
 @dataclass(frozen=True)
 class Posted:
-    """How a webhook went: the HTTP status, or the name of the error."""
+    """How a webhook went: the HTTP status, or the name of the error; Twilio's code for an answer that is no TwiML."""
 
     status: int | None
     tries: int
@@ -30,7 +33,9 @@ def sign(token: str, url: str, fields: Mapping[str, str]) -> str:
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
-async def post(http: httpx.AsyncClient, token: str, url: str, fields: Mapping[str, str]) -> Posted:
+async def post(
+    http: httpx.AsyncClient, token: str, url: str, fields: Mapping[str, str], *, wants_twiml: bool = False
+) -> Posted:
     """Post one webhook. A second try keeps the idempotency token; a redirect is an answer, and is not followed."""
     headers = {
         "X-Twilio-Signature": sign(token, url, fields),
@@ -50,6 +55,19 @@ async def post(http: httpx.AsyncClient, token: str, url: str, fields: Mapping[st
             error = type(broken).__name__
             break
         else:
-            status, error = answer.status_code, None
+            status, error = answer.status_code, _misread(answer) if wants_twiml else None
             break
     return Posted(status, tries, (time.perf_counter() - began) * 1000, error)
+
+
+def _misread(answer: httpx.Response) -> str | None:
+    """What is wrong with a good answer that has a body: it must be TwiML."""
+    if not answer.is_success or not answer.content:
+        return None
+    if answer.headers.get("content-type", "").partition(";")[0].strip() not in ("text/xml", "application/xml"):
+        return NOT_XML
+    try:
+        root = ElementTree.fromstring(answer.content)  # noqa: S314 - of a webhook of one's own
+    except ElementTree.ParseError:
+        return NOT_TWIML
+    return None if root.tag == "Response" else NOT_TWIML

@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 import orjson
 from starlette.datastructures import FormData
 
-from services.simulator.settings import Sender
+from services.simulator.state import State
+from services.simulator.twilio.numbers import Number, channel_of, find, is_whatsapp, of_service
 from services.simulator.twilio.problems import Problem
+from services.simulator.twilio.vendor import vendor_of
 
 MAX_BODY = 1600
 MAX_MEDIA, MAX_WHATSAPP_MEDIA = 10, 1
-_ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}|whatsapp:[A-Z]{2}\.[A-Za-z0-9.]+")
+_RECIPIENT = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}|[0-9]{3,8}|whatsapp:[A-Z]{2}\.[A-Za-z0-9.]+")
+_SENDER = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,6 @@ class Send:
         )
 
 
-def is_whatsapp(address: str) -> bool:
-    return address.startswith("whatsapp:")
-
-
 def problem_of(send: Send) -> Problem | None:
     """The first thing that is wrong with the fields alone."""
     return _missing(send) or _wrong_address(send) or _wrong_content(send) or _wrong_media(send)
@@ -70,21 +69,23 @@ def _missing(send: Send) -> Problem | None:
 
 
 def _wrong_address(send: Send) -> Problem | None:
-    if send.sender and not _ADDRESS.fullmatch(send.sender):
+    if send.sender and not _SENDER.fullmatch(send.sender):
         return Problem(21212, f"Invalid From Number (caller ID): {send.sender}")
-    if not _ADDRESS.fullmatch(send.to):
+    if not _RECIPIENT.fullmatch(send.to):
         return Problem(21211, f"Invalid 'To' Phone Number: {send.to}")
     if send.sender and is_whatsapp(send.sender) != is_whatsapp(send.to):
         return Problem(21910, "Invalid 'From' and 'To' pair. 'From' and 'To' should be of the same channel")
+    if send.service and not re.fullmatch(r"MG[0-9a-fA-F]{32}", send.service):
+        return Problem(21705, "The Messaging Service Sid is invalid")
     return None
 
 
 def _wrong_content(send: Send) -> Problem | None:
     if len(send.body) > MAX_BODY:
         return Problem(21617, f"The concatenated message body exceeds the {MAX_BODY} character limit")
-    if send.content_sid and not re.fullmatch(r"HX[0-9a-f]{32}", send.content_sid):
+    if send.content_sid and not re.fullmatch(r"HX[0-9a-fA-F]{32}", send.content_sid):
         return Problem(21655, "The ContentSid is Invalid")
-    if send.content_variables and not _is_json_object(send.content_variables):
+    if send.content_variables and variables(send.content_variables) is None:
         return Problem(21656, "The ContentVariables Parameter is invalid")
     if send.callback and not _is_http(send.callback):
         return Problem(21609, f"The StatusCallback URL {send.callback} is not a valid URL.")
@@ -99,11 +100,15 @@ def _wrong_media(send: Send) -> Problem | None:
     return None
 
 
-def _is_json_object(text: str) -> bool:
+def variables(text: str) -> dict[str, str] | None:
+    """The variables of a template by name; None for what is no object of texts."""
     try:
-        return isinstance(orjson.loads(text), dict)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return False
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {str(name): str(value) for name, value in found.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _is_http(url: str) -> bool:
@@ -136,14 +141,32 @@ def test_problem_of(send: Send) -> Problem | None:
     return _TEST_SENDERS.get(send.sender, not_owned) or _TEST_RECIPIENTS.get(send.to)
 
 
-def choose_sender(send: Send, account_sid: str, senders: Mapping[str, Sender]) -> str | Problem:
-    """The address that sends: the one named, or of a messaging service the account's first on the channel."""
-    own = [known.sender for known in senders.values() if known.account_sid == account_sid]
-    if send.sender in own:
-        return send.sender
-    if send.sender and is_whatsapp(send.sender):
+def choose_number(state: State, account_sid: str, send: Send) -> Number | Problem:
+    """The number that sends: the one named, or one of the messaging service's on the channel."""
+    if send.service:
+        service = vendor_of(state).services.get(send.service)
+        if service is None or service.account_sid != account_sid:
+            return Problem(21701, "The Messaging Service does not exist", 404)
+    if not send.sender:
+        fitting = of_service(state, send.service, channel_of(send.to))
+        return _chosen(state, send, fitting) or Problem(21712, "The Messaging Service contains no phone numbers.")
+    number = find(state, send.sender, account_sid)
+    if number is None or send.service not in ("", number.service):
+        return _not_owned(send.sender)
+    return number
+
+
+def _not_owned(sender: str) -> Problem:
+    if is_whatsapp(sender):
         return Problem(63007, "Twilio could not find a Channel with the specified From address")
-    if send.sender:
-        return Problem(21606, f"The 'From' phone number {send.sender} is not a message-capable number of the account.")
-    fitting = (sender for sender in own if is_whatsapp(sender) == is_whatsapp(send.to))
-    return next(fitting, Problem(21712, "The Messaging Service contains no phone numbers."))
+    return Problem(21606, f"The 'From' phone number {sender} is not a message-capable number of the account.")
+
+
+def _chosen(state: State, send: Send, fitting: list[Number]) -> Number | None:
+    """A service keeps to the number that a customer knows."""
+    if not fitting:
+        return None
+    known = vendor_of(state).senders.get((send.service, send.to))
+    number = next((one for one in fitting if one.address == known), fitting[0])
+    vendor_of(state).senders[send.service, send.to] = number.address
+    return number

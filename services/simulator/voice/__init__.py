@@ -1,0 +1,1 @@
+"""The telephone network as a caller meets it: Twilio Programmable Voice in small."""
