@@ -10,8 +10,9 @@ BIN := .venv/bin
 REQUIREMENTS := deploy/requirements
 LOCK_FLAGS := --universal --python-version 3.11 --no-header --generate-hashes --quiet
 STACK := $(BIN)/python -m deploy.local
+INSTALL := $(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 
-.PHONY: help run demo stop logs status test faults bench bench-compare lint format lock setup clean
+.PHONY: help run demo stop logs status test faults bench bench-compare certify new-channel lint format lock setup clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,14 @@ bench: setup ## Measure the fleet beside what the parts allow, 15 minutes (REPEA
 
 bench-compare: .venv/.installed ## Which figures of two runs differ by more than their noise (A=one.json B=other.json)
 	@$(BIN)/python -m bench.compare $(A) $(B)
+
+certify: .venv/.installed ## Check every channel adapter (ONLY="sms services/channels/pigeon")
+	@$(BIN)/m2n certify $(or $(ONLY),--all)
+
+new-channel: .venv/.installed ## Write the folder of a new channel adapter that works (NAME=pigeon)
+	@$(BIN)/python -m deploy.scaffold.new_channel "$(NAME)"
+	@$(INSTALL)
+	@touch .venv/.installed
 
 lint: .venv/.installed ## Check style and types
 	$(BIN)/ruff check .
@@ -78,5 +87,5 @@ clean: ## Remove .venv, the tools' caches and the stack's data (.m2n)
 .venv/.installed: .venv/.uv $(REQUIREMENTS)/all.txt pyproject.toml
 	@echo "Installing the packages of $(REQUIREMENTS)/all.txt ..."
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(REQUIREMENTS)/all.txt
-	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@$(INSTALL)
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command ``m2n``: tenants, dead letters and schemas."""
+"""The command ``m2n``: tenants, dead letters, the certifying of channels, schemas."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from m2n import dead_letter_commands
+from m2n.certify import command as certify_command
 from m2n.command_line import DEFAULT_URL, Key, Url, err, out, tenants_api
 from m2n.field_problems import FieldProblem
 from m2n.json_schemas import write_schemas
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="Work with an M2N installation.", p
 tenant_app = typer.Typer(no_args_is_help=True, help="Apply, check and list tenants.")
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.command("certify")(certify_command.command)
 
 Files = Annotated[list[Path], typer.Argument(help="Tenant files in YAML.", show_default=False)]
 Values = Annotated[list[str] | None, typer.Option("--set", help="NAME=value for ${NAME} in the files.")]

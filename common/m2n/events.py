@@ -13,6 +13,7 @@ from m2n.message import (
     Model,
     Moment,
     Name,
+    OptedOut,
     Outbound,
     Text,
     VendorError,
@@ -23,6 +24,7 @@ OUTBOUND = "outbound"
 RECEIPTS = "receipts"
 EVENTS = "events"
 TENANT_CHANGED = "tenant-changed"
+SIGNALS = "signals"
 
 
 def engine_topic(adapter: str) -> str:
@@ -136,6 +138,8 @@ class Action(StrEnum):
     """The agent gives the conversation back: the bot answers the customer's last messages too."""
     FAILED = "failed"
     """The engine could not answer."""
+    TYPING = "typing"
+    """An agent is writing: shown where the channel can, kept nowhere."""
 
 
 class Reply(Model):
@@ -189,6 +193,8 @@ class SendResult(Model):
     outcome: Outcome
     vendor_message_id: Name | None = None
     error: VendorError | None = None
+    opted_out: OptedOut | None = None
+    """The vendor says that the customer does not want to hear from the business."""
     at: Moment
 
 
@@ -203,6 +209,8 @@ class DeliveryReport(Model):
     profile_id: Name
     results: tuple[SendResult, ...] = ()
     retry_after_s: float | None = None
+    exactly: bool | None = None
+    """The rest has a place in the connection's rate at just that time: it need not wait longer each time."""
     because: Text = ""
     """Why the rest waits, for people."""
 
@@ -214,6 +222,30 @@ class DeskNoted(Model):
     tenant: Name
     profile_id: Name
     notice_id: Name
+
+
+class ConsentReport(Model):
+    """A vendor says later that a customer has opted out; topic ``receipts``, if its lane cannot be called."""
+
+    kind: Literal["consent"] = "consent"
+    tenant: Name
+    profile_id: Name
+    connection: Name
+    opted_out: OptedOut
+    code: Name
+    """The vendor's code for it."""
+    at: Moment
+
+
+class CustomerSignal(Model):
+    """Topic ``signals``: shows the customer that somebody is at work. It may get lost; an old one is worth nothing."""
+
+    tenant: Name
+    address: Address
+    kinds: tuple[Literal["typing", "read"], ...]
+    vendor_message_id: Name | None = None
+    """The customer's last message."""
+    at: Moment
 
 
 class SessionEvent(Model):

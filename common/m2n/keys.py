@@ -30,8 +30,11 @@ def group_id(message: Inbound) -> str:
 
 
 def vendor_key(message: Inbound) -> str:
-    """Key of a vendor message's one effect: queue deduplication id and the lane's applied id."""
-    return digest(message.tenant, message.address.channel, message.vendor_message_id)
+    """Key of a vendor message's one effect: queue deduplication id and the lane's applied id.
+
+    With the connection: some vendors count messages for each account (Telegram for each bot).
+    """
+    return digest(message.tenant, message.address.channel, message.address.connection, message.vendor_message_id)
 
 
 def identity_key(tenant: str, identity: Identity) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from pydantic import BaseModel
 
 from m2n.dapr import DaprClient, DaprUnavailable, NotTaken
-from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
+from m2n.events import RECEIPTS, REPLIES, ConsentReport, DeliveryReport, DeskNoted, Reply
 from m2n.keys import lane_id
 from m2n.message import Model
 from m2n.serialization import from_json
@@ -13,7 +13,7 @@ from m2n.serialization import from_json
 ACTOR_TYPE = "SessionActor"
 DIRECTLY_WITHIN_S = 3.0
 """Well below the time that a sidecar waits for a handler of a topic (10 s), which is what calls from here."""
-LaneEvent = Reply | DeliveryReport | DeskNoted
+LaneEvent = Reply | DeliveryReport | DeskNoted | ConsentReport
 """What services tell a lane and need no answer to."""
 
 
@@ -73,4 +73,9 @@ async def tell_lane(dapr: DaprClient, event: LaneEvent) -> None:
         await dapr.publish(REPLIES if isinstance(event, Reply) else RECEIPTS, event)
 
 
-_METHODS: dict[type[LaneEvent], str] = {Reply: "reply", DeliveryReport: "delivered", DeskNoted: "noted"}
+_METHODS: dict[type[LaneEvent], str] = {
+    Reply: "reply",
+    DeliveryReport: "delivered",
+    DeskNoted: "noted",
+    ConsentReport: "consent",
+}

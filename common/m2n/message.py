@@ -6,9 +6,9 @@ that old and new services run side by side. Times are UTC.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 FORMAT_VERSION = 1
 MAX_TEXT = 65_536
@@ -43,14 +43,30 @@ class Address(Model):
     to: Name
 
 
-class Media(Model):
-    """A piece of media by reference: the vendor's id or address, never the bytes."""
+class MediaState(StrEnum):
+    """Whether the bytes of a customer's media are in the installation's own store."""
 
+    STORED = "stored"
+    PENDING = "pending"
+    """Not yet, but it is being tried."""
+    FAILED = "failed"
+    """They never will be; ``problem`` says why."""
+
+
+class Media(Model):
+    """A piece of media by reference, never the bytes: the vendor's id or address, and the id in our own store."""
+
+    id: Name | None = None
+    """In the installation's media store (``m2n.media``)."""
+    state: MediaState | None = None
+    """None: media that nobody is to fetch, such as a bot's picture at a public address."""
+    problem: Name | None = None
     url: Annotated[str, Field(max_length=4096)] | None = None
     vendor_id: Name | None = None
     mime: Name | None = None
     filename: Name | None = None
     size_bytes: int | None = None
+    sha256: Name | None = None
     voice: bool = False
 
 
@@ -173,6 +189,17 @@ class TypingContent(Model):
     on: bool = True
 
 
+class CallContent(Model):
+    """A telephone call began or ended. Its words are messages of their own."""
+
+    type: Literal["call"] = "call"
+    event: Literal["started", "ended"]
+    call: Name
+    """The vendor's id of the call."""
+    reason: Name | None = None
+    """How it ended, in the vendor's word."""
+
+
 class UnsupportedContent(Model):
     """A vendor type that this version does not know: kept by reference, never an error."""
 
@@ -198,11 +225,12 @@ Content = Annotated[
     | EditContent
     | DeleteContent
     | TypingContent
+    | CallContent
     | UnsupportedContent,
     Field(discriminator="type"),
 ]
 
-NO_TURN = frozenset({"reaction", "edit", "delete", "typing"})
+NO_TURN = frozenset({"reaction", "edit", "delete", "typing", "call"})
 """Inbound kinds that are recorded but ask for no answer."""
 
 
@@ -212,6 +240,14 @@ class Hop(Model):
     service: Name
     did: Name
     at: Moment
+
+
+class ConsentWord(StrEnum):
+    """What a customer said about hearing from us; the vendors' own words for it."""
+
+    STOP = "stop"
+    START = "start"
+    HELP = "help"
 
 
 class Inbound(Model):
@@ -228,6 +264,12 @@ class Inbound(Model):
     display_name: Name | None = None
     language: Annotated[str, Field(max_length=35)] | None = None
     reply_to: Name | None = None
+    consent: ConsentWord | None = None
+    """Set by the edge, from the vendor's word for it or from the customer's (``m2n.opt_out``)."""
+    consent_answered: bool | None = None
+    """True: the vendor itself has told the customer that the STOP or START counts."""
+    choices_shown: int | None = None
+    """So many choices the channel shows as such; offered more of them, the customer saw numbers. None: not known."""
     trail: tuple[Hop, ...] = ()
 
 
@@ -253,6 +295,10 @@ class Outbound(Model):
     author_name: Name | None = None
     decided_at: Moment
     reply_to: Name | None = None
+    language: Annotated[str, Field(max_length=35)] | None = None
+    """Of the conversation."""
+    customer_wrote_at: Moment | None = None
+    """When the customer last wrote on this connection: from then the channel's customer-care window counts."""
     trail: tuple[Hop, ...] = ()
 
 
@@ -285,17 +331,38 @@ class VendorError(Model):
     reason: Text = ""
 
 
+class OptedOut(StrEnum):
+    """What a customer does not want any more, as a vendor says it."""
+
+    ALL = "all"
+    MARKETING = "marketing"
+    """Templates only: an answer to the customer's own question is still welcome."""
+
+
 class Receipt(Model):
-    """What a vendor says later about a message of ours. ``message_id`` is Outbound.id."""
+    """What a vendor says later about messages of ours.
+
+    It names one by ``message_id`` (Outbound.id), or by ``vendor_message_id`` where the vendor does not know ours, or
+    all that were sent to ``to`` until ``until`` (a watermark).
+    """
 
     v: Literal[1] = FORMAT_VERSION
     tenant: Name
     connection: Name
-    message_id: Name
+    message_id: Name | None = None
     vendor_message_id: Name | None = None
+    to: Name | None = None
+    until: Moment | None = None
     status: ReceiptStatus
     at: Moment
     error: VendorError | None = None
+    opted_out: OptedOut | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.message_id or self.vendor_message_id or (self.to and self.until)):
+            raise ValueError("expected message_id, vendor_message_id, or to and until")
+        return self
 
 
 def plain_text(content: Any) -> str:
@@ -310,3 +377,11 @@ def plain_text(content: Any) -> str:
         case ImageContent() | AudioContent() | VideoContent() | FileContent():
             return content.caption or ""
     return ""
+
+
+def media_of(content: Any) -> Media | None:
+    """The content's piece of media, if it is one."""
+    match content:
+        case ImageContent() | AudioContent() | VideoContent() | FileContent() | StickerContent():
+            return content.media
+    return None

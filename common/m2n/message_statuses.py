@@ -20,15 +20,15 @@ class MessageStatuses:
         self._messages = database["messages"]
         self._writer = BulkWriter(self._messages)
 
-    async def receipt(self, receipt: Receipt) -> None:
-        """A vendor's receipt: by rank, so that a late one never lowers the state; ``failed`` stands apart."""
+    async def receipt(self, receipt: Receipt, message_id: str) -> None:
+        """By rank, so that a late one never lowers the state of the message; ``failed`` stands apart."""
         fields: dict[str, Any] = {"receipt_at": receipt.at}
         if receipt.error:
             fields["error"] = receipt.error.model_dump()
         if receipt.status is ReceiptStatus.FAILED:
             fields |= {"failed": True}
         await self._writer.write(
-            [_status(receipt.tenant, receipt.message_id, receipt.status.value, receipt.status.rank, fields)]
+            [_status(receipt.tenant, message_id, receipt.status.value, receipt.status.rank, fields)]
         )
 
 

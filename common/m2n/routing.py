@@ -63,16 +63,18 @@ def route(turn: Turn, tenant: Tenant, now: datetime) -> Decision:
         return _to_owning_desk(session, tenant)
     wanted = _human_wanted(turn, tenant)
     if wanted is not None:
-        return _if_available(wanted, tenant, now) or _to_engine(
+        return _if_available(wanted, tenant, now, session.address.channel) or _to_engine(
             session, tenant, f"{wanted.because}, but there is no desk"
         )
     return _to_engine(session, tenant)
 
 
-def after_answer(reply: Reply, fallbacks: int, tenant: Tenant, now: datetime) -> HandOver | Closed | None:
+def after_answer(
+    reply: Reply, fallbacks: int, tenant: Tenant, now: datetime, channel: str = ""
+) -> HandOver | Closed | None:
     """Whether an engine's answer leads to a human: its own signal, an intent, or too many fallbacks in a row.
 
-    ``fallbacks`` counts this answer. None where the bot keeps the session.
+    ``fallbacks`` counts this answer, ``channel`` is the customer's. None where the bot keeps the session.
     """
     rules = tenant.rules.handover
     if tenant.rules.pin == "bot":
@@ -85,13 +87,13 @@ def after_answer(reply: Reply, fallbacks: int, tenant: Tenant, now: datetime) ->
         wanted = HandOver(HandoverReason.FALLBACKS, f"{fallbacks} answers in a row did not understand")
     else:
         return None
-    return _if_available(wanted, tenant, now)
+    return _if_available(wanted, tenant, now, channel)
 
 
-def availability(tenant: Tenant, now: datetime) -> Availability:
-    """Whether the tenant's desk takes conversations at this moment, in the tenant's time zone."""
+def availability(tenant: Tenant, now: datetime, channel: str = "") -> Availability:
+    """Whether the tenant's desk for the channel takes conversations at this moment, in the tenant's time zone."""
     rules = tenant.rules.handover
-    if rules.desk is None:
+    if rules.desk_for(channel) is None:
         return Availability.NO_DESK
     if rules.opening_hours is None:
         return Availability.OPEN
@@ -104,8 +106,8 @@ def _within(moment: time, span: Hours) -> bool:
     return span.since <= moment and (span.until == time(0) or moment < span.until)
 
 
-def _if_available(wanted: HandOver, tenant: Tenant, now: datetime) -> HandOver | Closed | None:
-    match availability(tenant, now):
+def _if_available(wanted: HandOver, tenant: Tenant, now: datetime, channel: str) -> HandOver | Closed | None:
+    match availability(tenant, now, channel):
         case Availability.OPEN:
             return wanted
         case Availability.CLOSED:
@@ -114,7 +116,7 @@ def _if_available(wanted: HandOver, tenant: Tenant, now: datetime) -> HandOver |
 
 
 def _to_owning_desk(session: SessionFacts, tenant: Tenant) -> Decision:
-    desk = session.desk or tenant.rules.handover.desk
+    desk = session.desk or tenant.rules.handover.desk_for(session.address.channel)
     if desk is None or tenant.connection(desk) is None:
         return Impossible(f"a human owns the session, but the tenant has no desk {desk!r}")
     return ToDesk(desk, "a human owns the session")

@@ -23,6 +23,15 @@ class Settings(BaseSettings):
     sqs_queue: str = Field("m2n-inbound.fifo", validation_alias="M2N_SQS_QUEUE", pattern=r"^[\w-]{1,70}\.fifo$")
     aws_region: str = Field("eu-central-1", validation_alias="AWS_REGION")
     public_url: str = Field("http://127.0.0.1:8000", validation_alias="M2N_PUBLIC_URL")
+    link_key: SecretStr = Field(SecretStr(""), validation_alias="M2N_LINK_KEY")
+    """Signs the links to media; the same for all services of an installation. Without it there are no links."""
+    media_bucket: str = Field("", validation_alias="M2N_MEDIA_BUCKET")
+    """S3 bucket for media; none: they are kept in MongoDB (GridFS)."""
+    media_endpoint: str | None = Field(None, validation_alias="M2N_MEDIA_ENDPOINT")
+    media_days: int = Field(90, validation_alias="M2N_MEDIA_DAYS", ge=1, le=3650)
+    """How long media are kept."""
+    private_hosts: str = Field("", validation_alias="M2N_PRIVATE_HOSTS")
+    """Hosts in private networks that vendors' addresses may lead to: ``host`` or ``host:port``, by commas."""
     data_dir: Path = Field(Path(".m2n/data"), validation_alias="M2N_DATA_DIR")
     log_level: str = Field("INFO", validation_alias="M2N_LOG_LEVEL")
     recordings_days: int = Field(30, validation_alias="M2N_RECORDINGS_DAYS", ge=0, le=3650)

@@ -45,6 +45,22 @@ class ConnectionKind(StrEnum):
     DESK = "desk"
 
 
+class MessageRate(Config):
+    """Messages a second that a vendor takes of one account, and how many may come at once."""
+
+    per_s: Annotated[float, Field(gt=0, le=10_000)]
+    burst: Annotated[int, Field(ge=1, le=100_000)] = 1
+
+
+class WindowTemplate(Config):
+    """A template that the vendor has approved. ``{text}`` in a variable stands for the text that could not go out."""
+
+    template: Annotated[str, Field(min_length=1, max_length=512)]
+    language: Annotated[str, Field(max_length=35)] | None = None
+    """The vendor's name of the language, if it is not the tenant's."""
+    variables: Annotated[tuple[tuple[str, str], ...], Field(max_length=20)] = ()
+
+
 class Connection(Config):
     """One tenant's account with one channel, engine or desk. The id is unique in the whole installation."""
 
@@ -53,6 +69,12 @@ class Connection(Config):
     adapter: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
     settings: dict[str, Any] = {}
     secrets: dict[Slug, SecretRef] = {}
+    signals: tuple[Literal["typing", "read"], ...] = ()
+    """Of a channel that can: what a customer is shown while an answer is made. Each costs a call of the vendor's."""
+    rate: MessageRate | None = None
+    """Of a channel: what the vendor grants this account, where that is not the usual."""
+    window_templates: dict[Language, WindowTemplate] = {}
+    """Of a channel with a customer-care window: what goes out in place of free text when it is closed, by language."""
 
 
 class Hours(Config):
@@ -73,6 +95,8 @@ class HandoverRules(Config):
 
     desk: Slug | None = None
     """Connection id of the desk; without one the bot keeps every conversation."""
+    desk_by_channel: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")], Slug] = {}
+    """Another desk for the customers of a channel, such as the queue of a telephone system for ``voice``."""
     phrases: dict[Language, tuple[Annotated[str, Field(min_length=2, max_length=200)], ...]] = {}
     """A customer message that contains one of these words or phrases goes to a human."""
     intents: tuple[str, ...] = ()
@@ -84,6 +108,17 @@ class HandoverRules(Config):
     opening_hours: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], tuple[Hours, ...]] | None = None
     """None: always open."""
 
+    def desk_for(self, channel: str) -> str | None:
+        """Connection id of the desk that takes the customers of a channel."""
+        return self.desk_by_channel.get(channel, self.desk)
+
+
+class OptOutRules(Config):
+    """Words with which customers opt out and in again, beside the usual ones of ``m2n.opt_out``."""
+
+    stop_words: Annotated[tuple[Annotated[str, Field(min_length=2, max_length=50)], ...], Field(max_length=50)] = ()
+    start_words: Annotated[tuple[Annotated[str, Field(min_length=2, max_length=50)], ...], Field(max_length=50)] = ()
+
 
 class Rules(Config):
     engine: Slug
@@ -92,6 +127,7 @@ class Rules(Config):
     pin: Literal["bot", "human"] | None = None
     """Manual pin: every conversation to the bot, or every one to a human."""
     handover: HandoverRules = HandoverRules()
+    opt_out: OptOutRules = OptOutRules()
     turn_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10
     """An engine silent for so long is asked again."""
     turn_attempts: Annotated[int, Field(ge=1, le=10)] = 3
@@ -132,6 +168,10 @@ class Tenant(Config):
         ]
         if rules.handover.desk:
             found.append(("rules.handover.desk", rules.handover.desk, ConnectionKind.DESK))
+        found += [
+            (f"rules.handover.desk_by_channel.{k}", v, ConnectionKind.DESK)
+            for k, v in rules.handover.desk_by_channel.items()
+        ]
         return found
 
     @property

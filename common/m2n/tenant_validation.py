@@ -7,13 +7,26 @@ from pydantic import ValidationError
 
 from m2n.adapters import registry
 from m2n.field_problems import FieldProblem, field_names, field_problems
-from m2n.tenant import Connection, ConnectionKind, HandoverRules, Hours, Rules, SecretRef, Tenant
+from m2n.tenant import (
+    Connection,
+    ConnectionKind,
+    HandoverRules,
+    Hours,
+    MessageRate,
+    OptOutRules,
+    Rules,
+    SecretRef,
+    Tenant,
+    WindowTemplate,
+)
 from m2n.texts import SystemTexts
 
 Load = Callable[[ConnectionKind, str], Any]
 """Finds an adapter by kind and name; raises UnknownAdapter."""
 
-_KNOWN = field_names(Tenant, Rules, HandoverRules, Hours, Connection, SecretRef, SystemTexts)
+_KNOWN = field_names(
+    Tenant, Rules, HandoverRules, OptOutRules, Hours, Connection, MessageRate, WindowTemplate, SecretRef, SystemTexts
+)
 
 
 class InvalidTenant(ValueError):

@@ -19,7 +19,7 @@ from m2n.dapr import DaprClient, DaprUnavailable
 from m2n.message import Model
 from m2n.serialization import from_json
 from m2n.telemetry import log
-from m2n.tenant import SLUG, Connection, TenantSnapshot
+from m2n.tenant import SLUG, Connection, ConnectionKind, TenantSnapshot
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V")
@@ -50,6 +50,12 @@ class ConnectionOwner(Model):
     """Answer of GET /internal/connections/{id}."""
 
     tenant: str = Field(min_length=1)
+
+
+class ConnectionIds(Model):
+    """Answer of GET /internal/connections."""
+
+    connections: tuple[str, ...]
 
 
 @dataclass
@@ -130,6 +136,12 @@ class TenantDirectory:
     async def secrets(self, connection: Connection) -> dict[str, str]:
         """The connection's secrets by their name in it. Raises NotTaken for one that the store does not have."""
         return {name: await self._secret(ref.store, ref.key) for name, ref in connection.secrets.items()}
+
+    async def connection_ids(self, kind: ConnectionKind, adapter: str) -> tuple[str, ...]:
+        """The ids of all tenants' connections to an adapter, as they are now. Raises DaprUnavailable."""
+        params = {"kind": kind.value, "adapter": adapter}
+        answer = await self.dapr.invoke("tenants", "GET", "/internal/connections", params=params)
+        return _content(ConnectionIds, answer).connections
 
     async def changed(self, tenant_id: str) -> None:
         """A change was announced: read the tenant anew, if it is kept here at all."""

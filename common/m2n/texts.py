@@ -18,6 +18,8 @@ class SystemTexts(BaseModel):
     nobody_available: dict[str, Sentence] = {}
     closed: dict[str, Sentence] = {}
     engine_failed: dict[str, Sentence] = {}
+    opted_out: dict[str, Sentence] = {}
+    opted_in: dict[str, Sentence] = {}
 
     def sentence(self, name: str, language: str, **values: str) -> str:
         """The tenant's sentence, else the built-in one, in the language or else in English."""
@@ -51,5 +53,23 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     "engine_failed": {
         "en": "I am sorry, I could not answer that just now. Please try again in a moment.",
         "de": "Es tut mir leid, das konnte ich gerade nicht beantworten. Bitte versuchen Sie es gleich noch einmal.",
+    },
+    "opted_out": {
+        "en": "You will not get any more messages from us. Write START if you change your mind.",
+        "de": "Sie bekommen keine Nachrichten mehr von uns. Schreiben Sie START, wenn Sie es sich anders überlegen.",
+        "fr": "Vous ne recevrez plus de messages de notre part. Écrivez START si vous changez d'avis.",
+        "es": "No recibirá más mensajes nuestros. Escriba START si cambia de opinión.",
+        "it": "Non riceverà più nostri messaggi. Scriva START se cambia idea.",
+        "nl": "U krijgt geen berichten meer van ons. Schrijf START als u van gedachten verandert.",
+        "pt": "Não receberá mais mensagens nossas. Escreva START se mudar de ideia.",
+    },
+    "opted_in": {
+        "en": "Welcome back, you get our messages again. Write STOP to end them.",
+        "de": "Willkommen zurück, Sie bekommen unsere Nachrichten wieder. Mit STOP enden sie.",
+        "fr": "Bon retour, vous recevez de nouveau nos messages. Écrivez STOP pour les arrêter.",
+        "es": "Bienvenido de nuevo, vuelve a recibir nuestros mensajes. Escriba STOP para dejar de recibirlos.",
+        "it": "Bentornato, riceve di nuovo i nostri messaggi. Scriva STOP per non riceverli più.",
+        "nl": "Welkom terug, u krijgt onze berichten weer. Schrijf STOP om ze te beëindigen.",
+        "pt": "Bem-vindo de volta, recebe de novo as nossas mensagens. Escreva STOP para as terminar.",
     },
 }

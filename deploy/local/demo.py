@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from rich.console import Console
 
 from deploy.local.__main__ import exit_on_problem
+from deploy.local.demo_channels import show_channels
 from deploy.local.demo_site import DemoSite, set_up
 from deploy.local.places import DEFAULT_DATA_DIR
 from deploy.local.problem import Problem
@@ -81,6 +82,7 @@ def play_on(site: DemoSite) -> None:
     keys = set_up(site)
     for script in SCRIPTS:
         _Performance(site, script, keys[script.tenant]).play()
+    show_channels(site, console)
     console.print(f"\nBe the customer yourself: {site.addresses['simulator']}", style="bold")
 
 

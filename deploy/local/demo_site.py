@@ -91,6 +91,8 @@ def _enter_at_simulator(site: DemoSite, document: Any) -> None:
     """Give the stand-in the accounts, numbers and web chats that the tenant's connections name."""
     with httpx.Client(base_url=site.addresses["simulator"], timeout=10, trust_env=False) as simulator:
         for connection in document["connections"]:
+            if connection["kind"] != "channel":
+                continue
             if connection["adapter"] == "whatsapp_twilio":
                 _enter_sender(simulator, site, document["name"], connection)
             elif connection["adapter"] == "webchat":
@@ -100,6 +102,26 @@ def _enter_at_simulator(site: DemoSite, document: Any) -> None:
                     "title": document["name"],
                 }
                 simulator.post("/control/webchats", json=body).raise_for_status()
+            else:
+                _enter_line(simulator, site, document["name"], connection)
+
+
+def _enter_line(simulator: httpx.Client, site: DemoSite, title: str, connection: Any) -> None:
+    secrets = {name: site.secrets[reference["key"]] for name, reference in connection["secrets"].items()}
+    webhook = f"{site.addresses['webhooks']}/webhooks/{connection['adapter']}/{connection['id']}"
+    if connection["adapter"] == "signal":  # its gateway signs nothing, so the address carries a secret
+        webhook += f"?secret={secrets['path-secret']}"
+    body = {
+        "channel": connection["adapter"],
+        "connection": connection["id"],
+        "title": title,
+        "webhook_url": webhook,
+        "settings": connection["settings"],
+        "secrets": secrets,
+    }
+    answer = simulator.put("/control/lines", json=body)
+    if answer.status_code != 204:
+        raise Problem(f"The simulator does not take the line {connection['id']}: {answer.text}")
 
 
 def _enter_sender(simulator: httpx.Client, site: DemoSite, title: str, connection: Any) -> None:

@@ -19,7 +19,7 @@ from deploy.local.services import Service
 MONGO_DATABASE = "m2n"
 SQS_QUEUE = "m2n-inbound.fifo"
 REGION = "eu-central-1"
-CHOSEN = ("M2N_LOG_LEVEL", "M2N_RECORDINGS_DAYS")
+CHOSEN = ("M2N_LOG_LEVEL", "M2N_RECORDINGS_DAYS", "M2N_MEDIA_DAYS", "M2N_MEDIA_BUCKET", "M2N_MEDIA_ENDPOINT")
 """What whoever starts a stack may say for all services."""
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", *CHOSEN)
 
@@ -257,10 +257,14 @@ def app_environment(site: Site, service: Service) -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
+        "M2N_LINK_KEY": site.credentials.link_key,
         "M2N_DATA_DIR": str(site.folder(f"services/{service.name}")),
     }
     if "webhooks" in site.ports:
         environment["M2N_PUBLIC_URL"] = site.url("webhooks")
+    if "simulator" in site.ports:
+        port = site.ports["simulator"]
+        environment["M2N_PRIVATE_HOSTS"] = f"{HOST}:{port},localhost:{port}"
     if service.name == "tenants":
         environment["M2N_ADMIN_KEY"] = site.credentials.admin_key
     if service.sidecar:

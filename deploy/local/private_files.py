@@ -38,6 +38,7 @@ class Credentials:
 
     redis_password: str
     admin_key: str
+    link_key: str
     app_tokens: dict[str, str]
     sidecar_tokens: dict[str, str]
 
@@ -45,12 +46,13 @@ class Credentials:
     def load(cls, path: Path, services: Iterable[str]) -> "Credentials":
         """Reads the file and generates what is not in it yet."""
         names = list(services)
-        wanted = ["redis_password", "admin_key"]
+        wanted = ["redis_password", "admin_key", "link_key"]
         wanted += [f"{kind}:{name}" for kind in ("app", "sidecar") for name in names]
         values = merged_values(path, dict.fromkeys(wanted))
         return cls(
             redis_password=values["redis_password"],
             admin_key=values["admin_key"],
+            link_key=values["link_key"],
             app_tokens={name: values[f"app:{name}"] for name in names},
             sidecar_tokens={name: values[f"sidecar:{name}"] for name in names},
         )

@@ -28,6 +28,13 @@ from deploy.local.watch import Watch
 DEMO_SECRETS: dict[str, str | None] = {
     "acme-twilio-token": None,
     "acme-webchat-key": None,
+    "acme-meta-app-secret": None,
+    "acme-meta-verify-token": None,
+    "acme-whatsapp-access-token": None,
+    "acme-messenger-page-token": None,
+    "acme-signal-path-secret": None,
+    "acme-telegram-bot-token": None,
+    "acme-telegram-secret-token": None,
     "nordlicht-twilio-token": None,
     "nordlicht-webchat-key": None,
 }

@@ -18,7 +18,8 @@ from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertai
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import Outcome
-from m2n.message import Model, Moment, VendorError
+from m2n.message import Model, Moment, OptedOut, VendorError
+from m2n.sent_receipts import Receiver
 from m2n.telemetry import log
 
 CALL_S = 10.0
@@ -38,6 +39,10 @@ class SentRecord(Model):
     outcome: Outcome | None = None
     vendor_message_id: str | None = None
     error: VendorError | None = None
+    opted_out: OptedOut | None = None
+    window_closed: bool | None = None
+    receiver: Receiver | None = None
+    """Who gets the message, where the vendor's receipts do not name it."""
 
 
 class StoreUnavailable(Exception):
@@ -60,13 +65,17 @@ class NotReached(Exception):
     """Nothing of the call went out; its text names the failure."""
 
 
+class NotAllowed(Exception):
+    """The call may not be made at all; its text says why."""
+
+
 class NoAnswer(Exception):
     """The call may have arrived; its text names the failure."""
 
 
 class Transport(Protocol):
     async def __call__(self, call: VendorCall) -> httpx.Response:
-        """Raises NotReached, NoAnswer, DaprUnavailable, NotTaken, TimeoutError."""
+        """Raises NotReached, NotAllowed, NoAnswer, DaprUnavailable, NotTaken, TimeoutError."""
         ...
 
 
@@ -79,14 +88,20 @@ class Sender:
     transport: Transport
     now: Callable[[], datetime]
 
-    async def send(self, key: str, call: VendorCall, read: Callable[[httpx.Response], CallOutcome]) -> Sent:
+    async def send(
+        self,
+        key: str,
+        call: VendorCall,
+        read: Callable[[httpx.Response], CallOutcome],
+        receiver: Receiver | None = None,
+    ) -> Sent:
         """Make the call unless it was made. Raises StoreUnavailable when intent cannot be written: nothing was sent."""
-        intent = self._intent()
+        intent = self._intent(receiver)
         if not await self._claim(key, intent):
             known = await self._known(key, call)
             if known is not None:
                 return known
-            intent = self._intent()
+            intent = self._intent(receiver)
             await self.store.put(key, intent)
         left_s = (intent.until - self.now()).total_seconds()
         if left_s <= 0:
@@ -96,8 +111,12 @@ class Sender:
         crash_point("delivery.after-send")
         return await self._record(key, intent, outcome)
 
-    def _intent(self) -> SentRecord:
-        return SentRecord(until=self.now() + LEASE, by=secrets.token_hex(8))
+    async def has_begun(self, key: str) -> bool:
+        """Whether some try has made the call, or may have. Raises StoreUnavailable."""
+        return await self.store.get(key) is not None
+
+    def _intent(self, receiver: Receiver | None) -> SentRecord:
+        return SentRecord(until=self.now() + LEASE, by=secrets.token_hex(8), receiver=receiver)
 
     async def _claim(self, key: str, intent: SentRecord) -> bool:
         """Write the intent unless there is one. When the answer is lost, it may stand there all the same: look."""
@@ -137,6 +156,8 @@ class Sender:
             return read(answer)
         except NotReached as failed:
             return Retry(VendorError(code="m2n-unreachable", reason=str(failed)))
+        except NotAllowed as forbidden:
+            return Refused(VendorError(code="m2n-not-allowed", reason=str(forbidden)))
         except (NoAnswer, DaprUnavailable, NotTaken, TimeoutError) as failed:
             reason = str(failed) if isinstance(failed, NoAnswer) else type(failed).__name__
             error = VendorError(code="m2n-no-answer", reason=reason)
@@ -162,10 +183,13 @@ class Sender:
 
 
 def _result(intent: SentRecord, outcome: Accepted | Refused | Uncertain) -> SentRecord:
+    record = SentRecord(until=intent.until, receiver=intent.receiver)
     match outcome:
         case Accepted(vendor_message_id):
-            return SentRecord(until=intent.until, outcome=Outcome.ACCEPTED, vendor_message_id=vendor_message_id)
-        case Refused(error):
-            return SentRecord(until=intent.until, outcome=Outcome.REFUSED, error=error)
+            changes = {"outcome": Outcome.ACCEPTED, "vendor_message_id": vendor_message_id}
+        case Refused(error, opted_out, window_closed):
+            changes = {"outcome": Outcome.REFUSED, "error": error, "opted_out": opted_out}
+            changes["window_closed"] = window_closed or None
         case Uncertain(error):
-            return SentRecord(until=intent.until, outcome=Outcome.UNCERTAIN, error=error)
+            changes = {"outcome": Outcome.UNCERTAIN, "error": error}
+    return record.model_copy(update=changes)

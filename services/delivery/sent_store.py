@@ -9,8 +9,9 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from m2n import clock
 from m2n.bulk_writes import BulkWriter, Write
 from m2n.database import Database, Document
+from m2n.sent_receipts import sent_fields
 from m2n.serialization import from_json
-from services.delivery.sending import SentRecord, StoreUnavailable
+from services.delivery.sending import LEASE, SentRecord, StoreUnavailable
 
 KEPT = timedelta(days=9)
 """Longer than a lane tries to send a message, and than a vendor brings a message again."""
@@ -33,14 +34,14 @@ class SentStore:
         """Write the record unless there is one, in one atomic step; False when there is."""
         with _unavailable():
             try:
-                await self._writer.write([Write(key, _document(record), "insert")])
+                await self._writer.write([Write(key, _document(key, record), "insert")])
             except DuplicateKeyError:
                 return False
             return True
 
     async def put(self, key: str, record: SentRecord) -> None:
         with _unavailable():
-            await self._writer.write([Write(key, _document(record), "replace")])
+            await self._writer.write([Write(key, _document(key, record), "replace")])
 
     async def get(self, key: str) -> SentRecord | None:
         with _unavailable():
@@ -60,5 +61,8 @@ def _unavailable() -> Iterator[None]:
         raise StoreUnavailable(type(failed).__name__) from failed
 
 
-def _document(record: SentRecord) -> Document:
-    return {"record": record.model_dump_json(exclude_none=True), "expires_at": clock.now() + KEPT}
+def _document(key: str, record: SentRecord) -> Document:
+    fields: Document = {"record": record.model_dump_json(exclude_none=True), "expires_at": clock.now() + KEPT}
+    if record.receiver:
+        fields |= sent_fields(key, record.receiver, record.vendor_message_id, record.until - LEASE)
+    return fields

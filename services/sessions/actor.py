@@ -8,7 +8,8 @@ when nobody repeats, the lane is woken when it is due.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
 
 from dapr.actor import Actor, ActorInterface, actormethod
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from m2n import clock
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.events import DeliveryReport, DeskNoted, Reply, SendResult
+from m2n.events import Action, ConsentReport, CustomerSignal, DeliveryReport, DeskNoted, Reply, SendResult
 from m2n.lanes import LaneAnswer
 from m2n.message import Inbound
 from m2n.serialization import from_json, to_json
@@ -47,6 +48,7 @@ TIDY_DUE = timedelta(seconds=1)
 SHORTEST_WAIT = timedelta(milliseconds=200)
 _EARLY = timedelta(milliseconds=50)
 M = TypeVar("M", bound=BaseModel)
+SignalKind = Literal["typing", "read"]
 
 
 class SessionActorInterface(ActorInterface):
@@ -61,6 +63,9 @@ class SessionActorInterface(ActorInterface):
 
     @actormethod(name="noted")
     async def noted(self, body: bytes) -> bytes: ...
+
+    @actormethod(name="consent")
+    async def consent(self, body: bytes) -> bytes: ...
 
     @actormethod(name="wake")
     async def wake(self, body: bytes) -> bytes: ...
@@ -99,6 +104,9 @@ class SessionActor(Actor, SessionActorInterface):
     async def noted(self, body: bytes) -> bytes:
         return await self._turn(lambda: self._noted(body))
 
+    async def consent(self, body: bytes) -> bytes:
+        return await self._turn(lambda: self._consent(body))
+
     async def wake(self, body: bytes) -> bytes:
         """Look at the time; the lane is due. ``body`` is empty."""
         return await self._turn(self._wake)
@@ -120,6 +128,8 @@ class SessionActor(Actor, SessionActorInterface):
         if outcome.result is domain.Result.REFUSED:
             await self._look_whether_it_moved()
         self._record(step, reply, outcome)
+        if reply.action is Action.TYPING and outcome.result is domain.Result.IGNORED:
+            self._signal("typing")
         if outcome.result is domain.Result.REFUSED:
             log().info(
                 "reply refused", tenant=reply.tenant, session=reply.session_id, action=reply.action, why=outcome.why
@@ -128,17 +138,21 @@ class SessionActor(Actor, SessionActorInterface):
         return _answer(outcome)
 
     async def _delivered(self, body: bytes) -> LaneAnswer:
-        """Saved at once only if something has to wait. Else it is saved with what comes next: after a crash before that
-        the messages are published again, and delivery reports them again."""
+        """Saved at once only if something has to wait or the customer has opted out.
+
+        Else it is saved with what comes next: after a crash before that the messages are published again, and delivery
+        reports them again.
+        """
         report = _parsed(DeliveryReport, body)
         self._check_tenant(report.tenant)
         step = await self._step()
         outcome = step.delivered(report)
         self._record(step, report, outcome)
-        lane = _with_results(step.lane, report.results)
+        lane = _with_results(step.lane, (*report.results, *step.given_up))
+        opted_out = any(result.opted_out for result in report.results)
         waiting = frozenset(message.id for message in lane.to_send)
         self._published.batch = frozenset() if report.retry_after_s is not None else self._published.batch & waiting
-        if report.retry_after_s is not None:
+        if report.retry_after_s is not None or opted_out:
             await self._save(lane, step)
         else:
             self._lane, self._unsaved = lane, True
@@ -151,6 +165,15 @@ class SessionActor(Actor, SessionActorInterface):
         step = await self._step()
         outcome = step.noted(noted.notice_id)
         self._record(step, noted, outcome)
+        await self._save_and_publish(step, outcome)
+        return _answer(outcome)
+
+    async def _consent(self, body: bytes) -> LaneAnswer:
+        report = _parsed(ConsentReport, body)
+        self._check_tenant(report.tenant)
+        step = await self._step()
+        outcome = step.consent(report)
+        self._record(step, report, outcome)
         await self._save_and_publish(step, outcome)
         return _answer(outcome)
 
@@ -334,6 +357,24 @@ class SessionActor(Actor, SessionActorInterface):
         if turn:
             await self.ports.publish_turn(turn)
             self._published.turn = (turn.turn.id, turn.turn.attempt)
+            if turn.turn.attempt == 1:
+                self._signal("typing", "read")
+
+    def _signal(self, *wanted: SignalKind) -> None:
+        """Show the customer that somebody is at work, where the connection asks for it; nobody waits for that."""
+        session = self._lane.session if self._lane else None
+        connection = session and self._snapshot and self._snapshot.tenant.connection(session.address.connection)
+        kinds: tuple[SignalKind, ...] = tuple(kind for kind in wanted if connection and kind in connection.signals)
+        if session is None or not kinds:
+            return
+        signal = CustomerSignal(
+            tenant=self._tenant_id,
+            address=session.address,
+            kinds=kinds,
+            vendor_message_id=session.last_vendor_message_id,
+            at=clock.now(),
+        )
+        self.ports.beside.soon((self.id.id, "signal"), partial(self.ports.publish_signal, signal), 0)
 
     async def _publish_batch(self) -> None:
         """One batch is out at a time, which keeps a conversation's messages in order through delivery."""

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from m2n.dapr import DaprUnavailable, PooledActorClient
 from m2n.database import Database, open_database
-from m2n.events import RECEIPTS, REPLIES, DeliveryReport, DeskNoted, Reply
+from m2n.events import RECEIPTS, REPLIES, ConsentReport, DeliveryReport, DeskNoted, Reply
 from m2n.lanes import ACTOR_TYPE, LaneAnswer, bring_to_lane, call_lane
 from m2n.message import Model
 from m2n.serialization import JsonSerializer
@@ -40,7 +40,7 @@ END_WITHIN_S = 1.0
 
 DaprActor(app)
 
-ReceiptEvent = Annotated[DeliveryReport | DeskNoted, Field(discriminator="kind")]
+ReceiptEvent = Annotated[DeliveryReport | DeskNoted | ConsentReport, Field(discriminator="kind")]
 
 
 @service.resource
@@ -104,7 +104,7 @@ async def replies(reply: Reply) -> None:
 
 
 @service.on(RECEIPTS, ReceiptEvent)
-async def receipts(event: DeliveryReport | DeskNoted) -> None:
+async def receipts(event: DeliveryReport | DeskNoted | ConsentReport) -> None:
     await bring_to_lane(service.dapr, event)
 
 

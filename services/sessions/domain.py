@@ -4,9 +4,7 @@ What is to be published stands in the new state (outbox, open turn, messages to 
 save loses nothing: whoever loads the state next publishes it again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from m2n.events import (
     Action,
@@ -18,17 +16,15 @@ from m2n.events import (
     Owner,
     Reply,
     SendResult,
-    SessionEvent,
 )
-from m2n.keys import digest, message_id, session_id, vendor_key
+from m2n.keys import digest, session_id, vendor_key
 from m2n.message import (
     NO_TURN,
     Author,
-    ButtonsContent,
-    Content,
+    CallContent,
+    ChoiceContent,
     Hop,
     Inbound,
-    ListContent,
     Outbound,
     TextContent,
     VendorError,
@@ -36,18 +32,17 @@ from m2n.message import (
 )
 from m2n.routing import Availability, Closed, HandOver, after_answer, availability
 from m2n.tenant import Tenant
+from services.sessions.consent import Consent
 from services.sessions.lane import (
     APPLIED_FOR,
     APPLIED_PER_BUCKET,
     HISTORY_TEXT,
-    EventEntry,
     Handover,
     Lane,
-    NoticeEntry,
     OpenTurn,
     Session,
-    TranscriptLine,
 )
+from services.sessions.outcome import Result, StepOutcome
 
 SEND_WITHIN = timedelta(hours=24)
 """A message that no vendor took for so long is given up, visibly."""
@@ -67,40 +62,12 @@ HANDOVER_FAILURES = 2
 """After so many hand-overs that came to nothing, a session stays with the bot."""
 
 
-class Result(StrEnum):
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    REFUSED = "refused"
-    IGNORED = "ignored"
-
-
-@dataclass(frozen=True)
-class StepOutcome:
-    result: Result
-    why: str = ""
-    session_id: str = ""
-    seq: int = 0
-
-
 def applied_key(kind: str, *parts: str) -> str:
     return digest(kind, *parts, length=24)
 
 
-class Step:
+class Step(Consent):
     """One event's effect on a lane, worked out on a copy."""
-
-    def __init__(self, lane: Lane, tenant: Tenant, now: datetime) -> None:
-        self.lane = lane.model_copy()
-        self.lane.applied = lane.applied.model_copy()
-        self.tenant, self.now = tenant, now
-        self.given_up: list[SendResult] = []
-        """Messages that nobody took for too long; to be recorded as refused."""
-        self.unheard: list[DeskNotice] = []
-        """Notices that a desk never confirmed."""
-        if lane.session:
-            session = self.lane.session = lane.session.model_copy()
-            session.turn = session.turn and session.turn.model_copy()
-            session.handover = session.handover and session.handover.model_copy()
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -111,13 +78,18 @@ class Step:
             return StepOutcome(Result.DUPLICATE)
         if message.content.type == "typing":
             return StepOutcome(Result.IGNORED, "typing is not recorded")
+        if self._ends_nothing(message):
+            return StepOutcome(Result.IGNORED, "the call's session is over")
         self._give_up_old_messages()
         self._expire_if_due(message.received_at)
         session = self._session_for(message)
         line = self._take_line(session, message)
         self._remember_applied(key)
-        if message.content.type not in NO_TURN:
-            session.pending = (*session.pending, _bounded(line, session))
+        self._hear(message)
+        if isinstance(message.content, CallContent):
+            self._call_went_on(session, message)
+        elif not self._minds_consent(session, message) and message.content.type not in NO_TURN:
+            session.pending = (*session.pending, _bounded(_as_choice(line, message, session), session))
             session.pending_trail = message.trail
             self._open_turn(session)
         return StepOutcome(Result.APPLIED, session_id=session.id, seq=line.seq)
@@ -132,6 +104,8 @@ class Step:
             return StepOutcome(Result.REFUSED, refused, reply.session_id)
         session = self.lane.session
         assert session is not None
+        if reply.action is Action.TYPING:
+            return StepOutcome(Result.IGNORED, "typing is not recorded", session.id)
         self._give_up_old_messages()
         self._remember_applied(key)
         self._settle_taken(session, reply)
@@ -143,10 +117,13 @@ class Step:
         settled = {result.message_id for result in report.results}
         before = self.lane.to_send
         self.lane.to_send = tuple(message for message in before if message.id not in settled)
+        went_on = len(before) != len(self.lane.to_send)
+        self._mind_refusals(report.results, before)
         if report.retry_after_s is not None and self.lane.to_send:
-            self.lane.deferrals += 1
-            self.lane.deferred_until = self.now + timedelta(seconds=self._put_off_s(report.retry_after_s))
-        elif len(before) != len(self.lane.to_send):
+            self.lane.deferrals = 1 if went_on else self.lane.deferrals + 1
+            wait_s = max(report.retry_after_s, 0) if report.exactly else self._put_off_s(report.retry_after_s)
+            self.lane.deferred_until = self.now + timedelta(seconds=min(wait_s, ASKED_MOST_S))
+        elif went_on:
             self.lane.deferrals, self.lane.deferred_until = 0, None
         return StepOutcome(Result.APPLIED)
 
@@ -168,6 +145,23 @@ class Step:
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
+    def _hear(self, message: Inbound) -> None:
+        """The window counts from when the customer wrote, which an old message that comes late was before."""
+        wrote_at = min(message.vendor_time or message.received_at, message.received_at)
+        connection = message.address.connection
+        self.lane.heard = self.lane.heard | {connection: max(wrote_at, self.lane.heard.get(connection, wrote_at))}
+
+    def _ends_nothing(self, message: Inbound) -> bool:
+        ends = isinstance(message.content, CallContent) and message.content.event == "ended"
+        return ends and self.lane.session is None
+
+    def _call_went_on(self, session: Session, message: Inbound) -> None:
+        """A call that ends is the end of its conversation, unless the customer has gone on elsewhere."""
+        assert isinstance(message.content, CallContent)
+        self._event(session, f"call.{message.content.event}", call=message.content.call)
+        if message.content.event == "ended" and session.address == message.address:
+            self._close(session, "session.ended")
+
     def _session_for(self, message: Inbound) -> Session:
         if self.lane.session:
             return self.lane.session
@@ -186,7 +180,9 @@ class Step:
 
     def _take_line(self, session: Session, message: Inbound) -> Line:
         session.last_customer_at = max(session.last_customer_at, message.received_at)
-        session.address = message.address
+        if not (isinstance(message.content, CallContent) and message.content.event == "ended"):
+            session.address = message.address
+            session.last_vendor_message_id = message.vendor_message_id
         session.display_name = message.display_name or session.display_name
         if message.language in self.tenant.languages:
             session.language = message.language
@@ -200,10 +196,6 @@ class Step:
         session.remember(line)
         self._transcript(session, line, vendor_message_id=message.vendor_message_id, trail=message.trail)
         return line
-
-    def _next_seq(self, session: Session) -> int:
-        seq, session.next_seq = session.next_seq, session.next_seq + 1
-        return seq
 
     def _expire_if_due(self, moment: datetime) -> None:
         session = self.lane.session
@@ -247,11 +239,14 @@ class Step:
         wait = min(self.tenant.rules.turn_timeout_s * turn.attempt, 60)
         turn.due_at = self.now + timedelta(seconds=wait)
 
+    def _desk_is_open(self, session: Session) -> bool:
+        return availability(self.tenant, self.now, session.address.channel) is Availability.OPEN
+
     def _engine_failed(self, session: Session, because: str) -> None:
         self._event(session, "turn.failed", turn=session.turn.id if session.turn else "", because=because)
         rules = self.tenant.rules
         wants_human = rules.handover.on_engine_failure and rules.pin != "bot"
-        if wants_human and availability(self.tenant, self.now) is Availability.OPEN:
+        if wants_human and self._desk_is_open(session):
             return self._hand_over(session, HandOver(HandoverReason.ENGINE_FAILED, because))
         self._say_system(session, "engine_failed", because)
         self._settle_turn(session)
@@ -279,7 +274,7 @@ class Step:
         session.last_intent = reply.intent or session.last_intent
         if reply.language in self.tenant.languages:
             session.language = reply.language
-        decision = after_answer(reply, session.fallbacks, self.tenant, self.now)
+        decision = after_answer(reply, session.fallbacks, self.tenant, self.now, session.address.channel)
         if isinstance(decision, HandOver) and session.turn and session.turn.returned:
             return self._stay_with_bot(session, decision, reply)
         if isinstance(decision, HandOver):
@@ -307,7 +302,7 @@ class Step:
 
     def _hand_over(self, session: Session, decision: HandOver, reply: Reply | None = None) -> None:
         """Raise the epoch, tell the customer, and give the open turn's lines to the desk as its first turn."""
-        desk = self.tenant.rules.handover.desk
+        desk = self.tenant.rules.handover.desk_for(session.address.channel)
         connection = desk and self.tenant.connection(desk)
         speaks = reply is not None and bool(reply.messages) and not reply.fallback
         if not desk or not connection or session.handover_failures >= HANDOVER_FAILURES:
@@ -403,46 +398,7 @@ class Step:
         self._notice(session, handover, "cancelled")
         self._handover_failed(session, "no agent accepted in time")
 
-    # -- messages to the customer ------------------------------------------------------------------------------
-
-    def _say_all(self, session: Session, reply: Reply) -> None:
-        session.choices = ()
-        for content in reply.messages:
-            session.choices = _choices(content) or session.choices
-            self._send(session, content, reply.author, reply.author_name, reply)
-
-    def _say_system(self, session: Session, name: str, because: str, **values: str) -> None:
-        text = self.tenant.texts.sentence(name, session.language, **values)
-        self._send(session, TextContent(text=text), Author.SYSTEM, None, None, because)
-
-    def _send(
-        self,
-        session: Session,
-        content: Content,
-        author: Author,
-        author_name: str | None,
-        reply: Reply | None,
-        because: str = "",
-    ) -> None:
-        seq = self._next_seq(session)
-        line = Line(seq=seq, author=author, author_name=author_name, content=content, at=self.now)
-        trail = (*(reply.trail if reply else ()), Hop(service="sessions", did="decided to send", at=self.now))
-        session.remember(line)
-        self._transcript(session, line, trail=trail, reply=reply, because=because)
-        outbound = Outbound(
-            id=message_id(session.id, seq),
-            tenant=self.lane.tenant,
-            profile_id=self.lane.profile_id,
-            session_id=session.id,
-            seq=seq,
-            address=session.address,
-            content=content,
-            author=author,
-            author_name=author_name,
-            decided_at=self.now,
-            trail=trail,
-        )
-        self.lane.to_send = (*self.lane.to_send, outbound)
+    # -- what is given up --------------------------------------------------------------------------------------
 
     def _put_off_s(self, asked_s: float) -> float:
         growing = min(DEFER_FIRST_S * 2 ** min(self.lane.deferrals - 1, 10), DEFER_MOST_S)
@@ -469,55 +425,6 @@ class Step:
     def _remember_applied(self, key: str) -> None:
         self.lane.applied.recent = (*self.lane.applied.recent, key)
 
-    def _transcript(
-        self,
-        session: Session,
-        line: Line,
-        *,
-        vendor_message_id: str | None = None,
-        trail: tuple[Hop, ...] = (),
-        reply: Reply | None = None,
-        because: str = "",
-    ) -> None:
-        entry = TranscriptLine(
-            session_id=session.id,
-            line=line,
-            channel=session.address.channel,
-            connection=session.address.connection,
-            epoch=session.epoch,
-            vendor_message_id=vendor_message_id,
-            intent=reply.intent if reply else None,
-            confidence=reply.confidence if reply else None,
-            because=because or (reply.because if reply else ""),
-            trail=trail,
-        )
-        self.lane.outbox = (*self.lane.outbox, entry)
-
-    def _event(self, session: Session, what: str, **detail: str) -> None:
-        event = SessionEvent(
-            id=f"{session.id}.{session.next_seq}.{what}",
-            tenant=self.lane.tenant,
-            profile_id=self.lane.profile_id,
-            session_id=session.id,
-            what=what,
-            at=self.now,
-            epoch=session.epoch,
-            detail={key: value for key, value in detail.items() if value},
-        )
-        self.lane.outbox = (*self.lane.outbox, EventEntry(event=event))
-
-    def _notice(self, session: Session, handover: Handover, what: str) -> None:
-        notice = DeskNotice(
-            id=f"{session.id}.{session.epoch}.{what}",
-            tenant=self.lane.tenant,
-            profile_id=self.lane.profile_id,
-            session_id=session.id,
-            epoch=session.epoch,
-            what="cancelled" if what == "cancelled" else "session_expired",
-            at=self.now,
-        )
-        self.lane.notices = (*self.lane.notices, NoticeEntry(adapter=handover.adapter, notice=notice))
-
 
 _ACTIONS = {
     Action.ANSWER: Step._answer,
@@ -530,7 +437,7 @@ _ACTIONS = {
     Action.FAILED: Step._failed,
 }
 _TURN_ACTIONS = frozenset({Action.ANSWER, Action.HAND_OVER, Action.TAKEN, Action.FAILED})
-_AGENT_ACTIONS = frozenset({Action.TAKEN, Action.AGENT_JOINED, Action.SAY, Action.END, Action.RETURN})
+_AGENT_ACTIONS = frozenset({Action.TAKEN, Action.AGENT_JOINED, Action.SAY, Action.END, Action.RETURN, Action.TYPING})
 _OWNED_ACTIONS = _AGENT_ACTIONS | {Action.ANSWER, Action.HAND_OVER}
 
 
@@ -541,13 +448,20 @@ def _bounded(line: Line, session: Session) -> Line:
     return line.model_copy(update={"content": TextContent(text=plain_text(line.content)[:HISTORY_TEXT])})
 
 
-def _choices(content: Content) -> tuple[tuple[str, str], ...]:
-    match content:
-        case ButtonsContent():
-            return tuple((button.id, button.title) for button in content.buttons)
-        case ListContent():
-            return tuple((item.id, item.title) for item in content.items)
-    return ()
+def _as_choice(line: Line, message: Inbound, session: Session) -> Line:
+    """The number of an offered choice is the choice, where the channel showed numbers.
+
+    The transcript keeps what was written.
+    """
+    shown, offered = message.choices_shown, session.choices
+    if shown is None or len(offered) <= shown or not isinstance(line.content, TextContent):
+        return line
+    digits = line.content.text.strip().rstrip(".)").strip()
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 3 else 0
+    if not 1 <= number <= len(offered):
+        return line
+    id_, title = offered[number - 1]
+    return line.model_copy(update={"content": ChoiceContent(id=id_, title=title)})
 
 
 def _given_up(message: Outbound, now: datetime) -> SendResult:

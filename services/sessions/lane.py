@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from m2n.events import DeskNotice, HandoverReason, Line, Owner, SendResult, SessionEvent, SessionFacts
-from m2n.message import Address, Author, Hop, Model, Moment, Outbound, TextContent, plain_text
+from m2n.message import Address, Author, Hop, Model, Moment, OptedOut, Outbound, TextContent, plain_text
 from services.sessions.step_record import StepRecord
 
 HISTORY_LINES = 10
@@ -57,6 +57,8 @@ class Session(State):
     language: str
     address: Address
     display_name: str | None = None
+    last_vendor_message_id: str | None = None
+    """Of the customer's last message."""
     turn: OpenTurn | None = None
     pending: tuple[Line, ...] = ()
     pending_trail: tuple[Hop, ...] = ()
@@ -126,6 +128,8 @@ class TranscriptLine(Model):
     connection: str
     epoch: int
     vendor_message_id: str | None = None
+    reply_id: str | None = None
+    """Of what an agent said: by it the desk finds what became of it."""
     intent: str | None = None
     confidence: float | None = None
     because: str = ""
@@ -154,6 +158,15 @@ class NoticeEntry(Model):
 Entry = Annotated[TranscriptLine | EventEntry | SettledEntry, Field(discriminator="kind")]
 
 
+class OptOut(Model):
+    """The customer does not want to hear from a connection."""
+
+    scope: OptedOut
+    at: Moment
+    by: str
+    """``customer``, or the vendor's code that told it."""
+
+
 class Applied(State):
     """Ids that took effect: the newest here, older ones in sets of their own so that a save stays small."""
 
@@ -174,6 +187,10 @@ class Lane(State):
     notices: tuple[NoticeEntry, ...] = ()
     to_send: tuple[Outbound, ...] = ()
     """Messages that no delivery report has settled yet, in the order in which they were decided."""
+    heard: dict[str, Moment] = {}
+    """When the customer last wrote, by connection: from then a channel's customer-care window counts."""
+    opt_outs: dict[str, OptOut] = {}
+    """By connection."""
     deferred_until: Moment | None = None
     deferrals: int = 0
     steps: int = 0

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from m2n.dapr import DaprClient
-from m2n.events import EVENTS, OUTBOUND, OutboundBatch, SessionEvent, Turn, desk_topic
+from m2n.events import (
+    EVENTS,
+    OUTBOUND,
+    SIGNALS,
+    CustomerSignal,
+    OutboundBatch,
+    SessionEvent,
+    Turn,
+    desk_topic,
+)
 from m2n.message import Outbound
 from m2n.serialization import to_json
 from services.sessions.lane import EventEntry, Lane, NoticeEntry, SettledEntry, TranscriptLine
@@ -58,6 +67,9 @@ class Ports:
             await self.transcript.record(tenant, events)
         for event in events:
             await self.dapr.publish(EVENTS, event)
+
+    async def publish_signal(self, signal: CustomerSignal) -> None:
+        await self.dapr.publish(SIGNALS, signal)
 
     async def publish_notice(self, entry: NoticeEntry) -> None:
         await self.dapr.publish(desk_topic(entry.adapter), entry.notice)

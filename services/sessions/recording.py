@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic_core import to_json as any_to_json
 
-from m2n.events import DeliveryReport, DeskNoted, Reply
+from m2n.events import ConsentReport, DeliveryReport, DeskNoted, Reply
 from m2n.keys import digest, vendor_key
 from m2n.message import Content, Inbound, Model
 from m2n.tenant import TenantSnapshot
@@ -12,8 +12,14 @@ from services.sessions.domain import Result, Step, StepOutcome, applied_key, nex
 from services.sessions.lane import EventEntry, Handover, Lane, OpenTurn, Session, TranscriptLine
 from services.sessions.step_record import Kind, StepRecord
 
-Event = Inbound | Reply | DeliveryReport | DeskNoted
-KINDS: dict[type[Event], Kind] = {Inbound: "accept", Reply: "reply", DeliveryReport: "delivered", DeskNoted: "noted"}
+Event = Inbound | Reply | DeliveryReport | DeskNoted | ConsentReport
+KINDS: dict[type[Event], Kind] = {
+    Inbound: "accept",
+    Reply: "reply",
+    DeliveryReport: "delivered",
+    DeskNoted: "noted",
+    ConsentReport: "consent",
+}
 IN_MIND_AT_MOST = 16
 """So many records of steps without effect wait in memory for the lane's next save; more are not made."""
 WITHOUT_EFFECT_BYTES = 8_000
@@ -50,6 +56,8 @@ def perform(step: Step, event: Event | None) -> StepOutcome:
             return step.delivered(event)
         case DeskNoted():
             return step.noted(event.notice_id)
+        case ConsentReport():
+            return step.consent(event)
     step.tick()
     return StepOutcome(Result.APPLIED)
 
@@ -145,6 +153,7 @@ def result_of(before: Lane, step: Step, event: Event | None, outcome: StepOutcom
         "heard": _gone((e.notice for e in before.notices), (e.notice for e in after.notices)),
         "put_off_until": after.deferred_until,
         "deferrals": after.deferrals,
+        "opt_outs": {name: opt_out.scope.value for name, opt_out in after.opt_outs.items()},
         "due": next_due(after, step.tenant, step.now),
     }
     return _filled(fields)

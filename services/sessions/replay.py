@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json as any_from_json
 from pydantic_core import to_json as any_to_json
 
-from m2n.events import DeliveryReport, DeskNoted, Reply
+from m2n.events import ConsentReport, DeliveryReport, DeskNoted, Reply
 from m2n.field_problems import field_problems
 from m2n.message import Inbound
 from m2n.telemetry import where
@@ -18,7 +18,13 @@ from services.sessions.lane import Lane
 from services.sessions.recording import Event, perform, result_of
 from services.sessions.step_record import Kind, StepRecord
 
-EVENTS: dict[Kind, type[Event]] = {"accept": Inbound, "reply": Reply, "delivered": DeliveryReport, "noted": DeskNoted}
+EVENTS: dict[Kind, type[Event]] = {
+    "accept": Inbound,
+    "reply": Reply,
+    "delivered": DeliveryReport,
+    "noted": DeskNoted,
+    "consent": ConsentReport,
+}
 LONGEST_SHOWN = 300
 _NOTHING = object()
 
@@ -198,6 +204,8 @@ def in_words(record: StepRecord) -> str:
             what = f"reply '{event['action']}' of {event['author']} for epoch {event['epoch']} ({event['id']})"
         case "delivered":
             what = f"delivery report ({_outcomes(event)})"
+        case "consent":
+            what = f"a vendor's word that the customer opted out ({event['opted_out']}, code {event['code']})"
         case "noted":
             what = f"the desk's word on {event['notice_id']}"
         case "tick":

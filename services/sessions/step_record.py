@@ -4,7 +4,7 @@ from typing import Literal
 
 from m2n.message import Model, Moment
 
-Kind = Literal["accept", "reply", "delivered", "noted", "tick"]
+Kind = Literal["accept", "reply", "delivered", "noted", "consent", "tick"]
 
 
 class StepRecord(Model):

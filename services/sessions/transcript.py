@@ -78,6 +78,8 @@ def _line(tenant: str, profile_id: str, entry: TranscriptLine) -> Write:
     }
     if line.author is Author.CUSTOMER:
         document["vendor_message_id"] = entry.vendor_message_id
+    if entry.reply_id:
+        document["reply_id"] = entry.reply_id
     literally = {name: {"$literal": value} for name, value in document.items()}
     return Write(f"{tenant}:{entry.session_id}.{line.seq}", [{"$set": literally}])
 

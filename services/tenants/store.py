@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from m2n.clock import now
 from m2n.database import Client, Database, Document
 from m2n.serialization import from_json
-from m2n.tenant import ApiKey, Tenant
+from m2n.tenant import ApiKey, Connection, Tenant
 from services.tenants.changes import MAX_FIELDS, Draft, FieldChange, field_changes
 
 
@@ -77,6 +77,7 @@ class TenantStore:
 
     async def prepare(self) -> None:
         await self._claims.create_index([("tenant", ASCENDING)])
+        await self._claims.create_index([("kind", ASCENDING), ("adapter", ASCENDING)])
         await self._audit.create_index([("tenant", ASCENDING), ("version", ASCENDING)], unique=True)
 
     async def read(self, tenant_id: str) -> Row | None:
@@ -90,6 +91,11 @@ class TenantStore:
     async def owner(self, connection_id: str) -> str | None:
         claim = await self._claims.find_one({"_id": connection_id})
         return claim["tenant"] if claim else None
+
+    async def connection_ids(self, kind: str, adapter: str) -> list[str]:
+        """All tenants' connections to an adapter."""
+        found = self._claims.find({"kind": kind, "adapter": adapter}, {"_id": 1})
+        return [claim["_id"] async for claim in found.sort("_id")]
 
     async def audit(self, tenant_id: str, before: int | None, limit: int) -> list[Document]:
         """Audit entries, newest first, older than version ``before``."""
@@ -114,7 +120,7 @@ class TenantStore:
         if not changes:
             return Written(before, before, version)
         written = await self._write(tenant_id, version, draft, session)
-        await self._claim(tenant_id, [c.id for c in draft.tenant.connections] if draft else [], session)
+        await self._claim(tenant_id, draft.tenant.connections if draft else (), session)
         entry = _audit_entry(tenant_id, written["version"], by, _action(before, draft), changes, written["changed_at"])
         await self._audit.insert_one(entry, session=session)
         return Written(before, _row(written), written["version"])
@@ -138,17 +144,23 @@ class TenantStore:
             raise ChangedMeanwhile(tenant_id)
         return written
 
-    async def _claim(self, tenant_id: str, wanted: Sequence[str], session: AsyncClientSession) -> None:
+    async def _claim(self, tenant_id: str, wanted: Sequence[Connection], session: AsyncClientSession) -> None:
         """Make the tenant's claims be these. An id is claimed once, so two tenants cannot both have it."""
-        await self._claims.delete_many({"tenant": tenant_id, "_id": {"$nin": list(wanted)}}, session=session)
-        own = {claim["_id"] async for claim in self._claims.find({"tenant": tenant_id}, session=session)}
-        for connection_id in wanted:
-            if connection_id not in own:
-                await self._claim_one(tenant_id, connection_id, session)
+        ids = [connection.id for connection in wanted]
+        await self._claims.delete_many({"tenant": tenant_id, "_id": {"$nin": ids}}, session=session)
+        known = {claim["_id"]: claim async for claim in self._claims.find({"tenant": tenant_id}, session=session)}
+        for connection in wanted:
+            claim = {"kind": connection.kind.value, "adapter": connection.adapter}
+            if connection.id not in known:
+                await self._claim_one(tenant_id, connection.id, claim, session)
+            elif claim.items() - known[connection.id].items():
+                await self._claims.update_one({"_id": connection.id}, {"$set": claim}, session=session)
 
-    async def _claim_one(self, tenant_id: str, connection_id: str, session: AsyncClientSession) -> None:
+    async def _claim_one(
+        self, tenant_id: str, connection_id: str, claim: Document, session: AsyncClientSession
+    ) -> None:
         try:
-            await self._claims.insert_one({"_id": connection_id, "tenant": tenant_id}, session=session)
+            await self._claims.insert_one({"_id": connection_id, "tenant": tenant_id, **claim}, session=session)
         except DuplicateKeyError as taken:
             raise ConnectionTaken(connection_id) from taken
 

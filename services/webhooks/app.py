@@ -1,67 +1,64 @@
-"""The webhooks service: the vendors' way in, and the web chat's."""
+"""The webhooks service: the vendors' way in, and what the installed channels open beside it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import Request, Response
 from redis.asyncio import Redis
 
-from m2n.dapr import DaprUnavailable, NotTaken
-from m2n.database import Database, open_database
+from m2n.adapters.edge_host import Resolved
+from m2n.database import open_database
 from m2n.dead_letter_returns import ROUTE, letter_under_way
 from m2n.deadletters import Source
+from m2n.media import media_library
 from m2n.message_statuses import MessageStatuses
 from m2n.queue import open_queue
+from m2n.sent_receipts import SentReceipts
 from m2n.service import Service, background
 from m2n.store_clock import database_time
-from m2n.tenants import UnknownConnection
-from services.channels.webchat.cors import WebChatCors
-from services.channels.webchat.inbox import VisitorInbox
-from services.channels.webchat.routes import Resolved as Chat
-from services.channels.webchat.routes import router as webchat_router
-from services.channels.webchat.wakeups import WakeUps
-from services.webhooks.edge import TRY_AGAIN, Edge
+from services.webhooks import media_routes
+from services.webhooks.edge import Edge
+from services.webhooks.host import Host, find, installed_edges, opened
+from services.webhooks.receipts import Receipts
 
 MAX_WEBHOOK_BYTES = 3 * 1024 * 1024
 """Meta's batches are up to 3 MB, the largest of the vendors'."""
 
 service = Service("webhooks", max_body_bytes=MAX_WEBHOOK_BYTES)
 app = service.app
+EDGES = installed_edges()
 
 
 @service.resource
 @asynccontextmanager
 async def edge() -> AsyncIterator[None]:
-    client, database = open_database(service.settings)
-    async with client, open_queue(service.settings) as queue, database_time(database, service.settings):
-        statuses, public_url = MessageStatuses(database), service.settings.public_url
-        app.state.edge = Edge(service.tenants, statuses, queue, service.keeper, public_url)
-        async with webchat(database):
+    settings = service.settings
+    client, database = open_database(settings)
+    async with (
+        client,
+        open_queue(settings) as queue,
+        database_time(database, settings),
+        Redis.from_url(settings.redis_url.get_secret_value()) as redis,
+        media_library(settings, database) as media,
+    ):
+        await media.prepare(timedelta(days=settings.media_days))
+        sent = SentReceipts(database)
+        await sent.prepare()
+        receipts = Receipts(MessageStatuses(database), sent, service.dapr)
+        app.state.edge = Edge(service.tenants, receipts, queue, service.keeper, settings.public_url)
+        app.include_router(media_routes.router(media, settings.link_key.get_secret_value()))
+        host = Host(service, app.state.edge, database, redis, media)
+        async with background("receipts that wait", receipts.settle_waiting)(), opened(EDGES, host):
             yield
 
 
-@asynccontextmanager
-async def webchat(database: Database) -> AsyncIterator[None]:
-    async with Redis.from_url(service.settings.redis_url.get_secret_value()) as redis:
-        wakeups = WakeUps(redis)
-        inbox = VisitorInbox(database, wakeups)
-        await inbox.prepare()
-        app.include_router(webchat_router(find_chat, inbox))
-        async with background("webchat wake-ups", wakeups.listen)():
-            yield
+async def find_connection(channel: str, connection_id: str) -> Resolved:
+    return await find(app.state.edge, channel, connection_id)
 
 
-async def find_chat(connection_id: str) -> Chat:
-    try:
-        snapshot, connection = await service.tenants.connection(connection_id)
-        return Chat(snapshot.tenant.id, connection, await service.tenants.secrets(connection))
-    except NotTaken as missing:
-        raise UnknownConnection(connection_id) from missing
-    except DaprUnavailable as down:
-        raise TRY_AGAIN from down
-
-
-app.add_middleware(WebChatCors, lookup=find_chat)
+for channel_edge in EDGES:
+    app.add_middleware(channel_edge.middleware, find=find_connection)  # pyright: ignore[reportArgumentType]
 
 
 @app.api_route("/webhooks/{channel}/{connection_id}", methods=["GET", "POST"])

@@ -5,7 +5,6 @@ and a repeat of the vendor's is known by its id.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -14,18 +13,21 @@ from fastapi import HTTPException, Request, Response
 from pymongo.errors import PyMongoError
 
 from m2n import clock
-from m2n.adapters.channel import Channel, MalformedWebhook, Parsed, WebhookRequest
+from m2n.adapters.capabilities import OptOut
+from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest
+from m2n.adapters.edge_host import Resolved
 from m2n.adapters.registry import UnknownAdapter, channel
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.dead_letter_keeping import LetterKeeper, NotKept
 from m2n.deadletters import failed_webhook
 from m2n.message import Hop, Inbound, Receipt
-from m2n.message_statuses import MessageStatuses
+from m2n.opt_out import consent_word
 from m2n.queue import InboundQueue, QueueUnavailable
 from m2n.telemetry import UNREADABLE, log
-from m2n.tenant import Connection, ConnectionKind
+from m2n.tenant import ConnectionKind
 from m2n.tenants import TenantDirectory, UnknownConnection, UnknownTenant
+from services.webhooks.receipts import Receipts
 
 UNKNOWN = HTTPException(404, "no such webhook")
 NOTE_WITHIN_S = 5.0
@@ -33,20 +35,10 @@ NOTE_WITHIN_S = 5.0
 TRY_AGAIN = HTTPException(503, "not taken, please try again", headers={"retry-after": "2"})
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """A connection that may be posted to, with its adapter and secrets."""
-
-    tenant: str
-    connection: Connection
-    channel: Channel
-    secrets: Mapping[str, str]
-
-
 @dataclass
 class Edge:
     directory: TenantDirectory
-    statuses: MessageStatuses
+    receipts: Receipts
     queue: InboundQueue
     keeper: LetterKeeper
     public_url: str
@@ -57,18 +49,22 @@ class Edge:
         received_at = clock.now()
         webhook = await self._read(request)
         if not resolved.channel.verify(webhook, resolved.connection, resolved.secrets):
-            log().warning("webhook refused: signature", tenant=resolved.tenant, connection=connection_id)
+            log().warning("webhook refused: signature", tenant=resolved.tenant.id, connection=connection_id)
             raise HTTPException(403, "the signature is missing or wrong")
         try:
-            parsed = resolved.channel.parse(webhook, resolved.tenant, resolved.connection, received_at)
+            parsed = resolved.channel.parse(webhook, resolved.tenant.id, resolved.connection, received_at)
         except MalformedWebhook as bad:
             UNREADABLE.labels(channel_name).inc()
-            log().error("genuine webhook refused: unreadable", tenant=resolved.tenant, connection=connection_id)
+            log().error("genuine webhook refused: unreadable", tenant=resolved.tenant.id, connection=connection_id)
             raise HTTPException(400, str(bad)) from bad
-        await self._set_aside(parsed, resolved, received_at)
-        await self._keep(parsed)
-        answer = resolved.channel.acknowledge(parsed)
+        await self.keep(parsed, resolved, received_at)
+        answer = parsed.answer or resolved.channel.acknowledge(parsed)
         return Response(answer.body, answer.status, media_type=answer.media_type)
+
+    async def keep(self, parsed: Parsed, resolved: Resolved, received_at: datetime | None = None) -> None:
+        """Nothing of it can be lost any more when this returns. Raises HTTPException 503."""
+        await self._set_aside(parsed, resolved, received_at or clock.now())
+        await self._keep(parsed, resolved)
 
     async def take_again(self, channel_name: str, connection_id: str, body: bytes) -> None:
         """What could not be read before: 404 its connection is gone, 422 it still cannot be read, 503 not taken."""
@@ -76,12 +72,12 @@ class Edge:
         url = f"{self.public_url.rstrip('/')}/webhooks/{channel_name}/{connection_id}"
         webhook = WebhookRequest("POST", url, {"content-type": "application/json"}, body)
         try:
-            parsed = resolved.channel.parse(webhook, resolved.tenant, resolved.connection, clock.now())
+            parsed = resolved.channel.parse(webhook, resolved.tenant.id, resolved.connection, clock.now())
         except MalformedWebhook as bad:
             raise HTTPException(422, str(bad)) from bad
         if parsed.unreadable:
             raise HTTPException(422, parsed.unreadable[0].reason)
-        await self._keep(parsed)
+        await self._keep(parsed, resolved)
 
     async def resolve(self, channel_name: str, connection_id: str) -> Resolved:
         """Raises 404 for anything that cannot be verified: unknown, another channel's, or without its secrets."""
@@ -97,7 +93,7 @@ class Edge:
             raise TRY_AGAIN from down
         if not all(secrets.get(name) for name in adapter.secrets):
             raise UNKNOWN
-        return Resolved(snapshot.tenant.id, connection, adapter, secrets)
+        return Resolved(snapshot.tenant, connection, adapter, secrets)
 
     async def _read(self, request: Request) -> WebhookRequest:
         """The request with its public address: base from the settings, path and query as they came."""
@@ -109,6 +105,7 @@ class Edge:
             url=f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}{path}" + (f"?{query}" if query else ""),
             headers=dict(request.headers),
             body=await request.body(),
+            remote=request.client.host if request.client else "",
         )
 
     async def _set_aside(self, parsed: Parsed, resolved: Resolved, received_at: datetime) -> None:
@@ -117,20 +114,20 @@ class Edge:
         for part in parsed.unreadable:
             UNREADABLE.labels(channel_name).inc()
             failure = failed_webhook(
-                channel_name, connection, resolved.tenant, part.body, f"unreadable: {part.reason}", received_at
+                channel_name, connection, resolved.tenant.id, part.body, f"unreadable: {part.reason}", received_at
             )
             try:
                 await self.keeper.keep(failure)
             except NotKept as lost:
                 raise TRY_AGAIN from lost
 
-    async def _keep(self, parsed: Parsed) -> None:
+    async def _keep(self, parsed: Parsed, resolved: Resolved) -> None:
         crash_point("webhooks.before-enqueue")
         try:
-            await self.queue.send([_queued(message) for message in parsed.messages])
+            await self.queue.send([_queued(message, resolved) for message in parsed.messages])
             crash_point("webhooks.after-enqueue")
             await self._note(parsed.receipts)
-        except (QueueUnavailable, PyMongoError, TimeoutError) as down:
+        except (QueueUnavailable, PyMongoError, DaprUnavailable, NotTaken, TimeoutError) as down:
             log().error("webhook not taken", error=type(down).__name__)
             raise TRY_AGAIN from down
 
@@ -139,9 +136,18 @@ class Edge:
         if receipts:
             async with asyncio.timeout(NOTE_WITHIN_S):
                 for receipt in receipts:
-                    await self.statuses.receipt(receipt)
+                    await self.receipts.note(receipt)
 
 
-def _queued(message: Inbound) -> Inbound:
+def _queued(message: Inbound, resolved: Resolved) -> Inbound:
+    """The message with what its channel can show and what its words mean for consent."""
+    can, rules = resolved.channel.capabilities, resolved.tenant.rules.opt_out
     hop = Hop(service="webhooks", did="put on the queue", at=clock.now())
-    return message.model_copy(update={"trail": (*message.trail, hop)})
+    consent = message.consent or consent_word(message.content, can.opt_out, rules.stop_words, rules.start_words)
+    changes = {
+        "trail": (*message.trail, hop),
+        "choices_shown": can.choices_shown,
+        "consent": consent,
+        "consent_answered": message.consent_answered or (True if consent and can.opt_out is OptOut.VENDOR else None),
+    }
+    return message.model_copy(update=changes)

@@ -12,7 +12,7 @@ from m2n import clock
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import OUTBOUND, RECEIPTS, REPLIES, OutboundBatch, desk_topic, engine_topic
 from m2n.lanes import LaneAnswer, call_lane, tell_lane
-from m2n.message import Inbound, Outbound
+from m2n.message import Inbound
 from services.delivery.batch import BatchSender, Route
 from services.delivery.sending import Sender, SentRecord
 from services.identification.intake import Intake, Passing
@@ -30,6 +30,7 @@ from tests.simulation.topics import Handler, Topics
 from tests.simulation.vendor import Vendor, VendorPort
 from tests.simulation.world import Violation, World
 from tests.unit.builders import tenant
+from tests.unit.memory_delivery import NoMediaOut, ToldRates
 
 DRAINED_WITHIN_S = 36 * 3600.0
 """After the faults: a day that an agent owes an answer, and half a day for the rest."""
@@ -131,11 +132,11 @@ class Simulation:
         self._delivery_sidecar = self._sidecar(process)
         connection = self._tenant.connections[0]
 
-        async def find_route(_: Outbound) -> Route:
+        async def find_route(_tenant: str, _connection: str) -> Route:
             return Route(self._vendor, connection, {})  # pyright: ignore[reportArgumentType]
 
         sender = Sender(SentPort(process, self._sent), VendorPort(process, self._vendor), clock.now)
-        self._batches = BatchSender(sender, find_route, "http://public.test")
+        self._batches = BatchSender(sender, find_route, "http://public.test", ToldRates(), NoMediaOut())
 
     async def _deliver(self, batch: OutboundBatch) -> None:
         sidecar, batches = self._delivery_sidecar, self._batches

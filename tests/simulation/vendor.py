@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import httpx
 
-from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain, VendorCall
+from m2n.adapters.capabilities import Capabilities
+from m2n.adapters.channel import Accepted, CallOutcome, ChannelDefaults, Refused, Retry, Uncertain, VendorCall
 from m2n.message import Outbound, VendorError, plain_text
 from services.delivery.sending import NoAnswer, NotReached
 from tests.simulation.ledger import Ledger
@@ -28,10 +29,11 @@ class Mood(StrEnum):
     HANGS = "hangs, taken"
 
 
-class Vendor:
+class Vendor(ChannelDefaults):
     """Also the channel adapter and the transport to itself."""
 
     name = "whatsapp_twilio"
+    capabilities = Capabilities(text=100_000)
 
     def __init__(self, world: World, ledger: Ledger) -> None:
         self._world, self._ledger = world, ledger

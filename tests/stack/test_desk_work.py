@@ -21,6 +21,7 @@ from services.handover.desk.store import MAX_LINES, Conversations
 from services.handover.desk.work import AgentWork
 from tests.stack.tenant_documents import unused_id
 
+HELLO = TextContent(text="Hello")
 pytestmark = pytest.mark.stack
 CONTEXT = DeskContext(Connection(id="acme-desk", kind=ConnectionKind.DESK, adapter="builtin"), {})
 GRACE = Agent(tenant="acme", key="desk-key", name="Grace")
@@ -82,7 +83,7 @@ async def test_every_step_is_told_with_an_id_of_its_own(desk: Desk) -> None:
     conversation = f"{session}:1"
     await desk.adapter.take(turn(session, 1), CONTEXT)
     await desk.work.accept(GRACE, conversation)
-    await desk.work.say(GRACE, conversation, "m1", "Hello")
+    await desk.work.say(GRACE, conversation, "m1", HELLO)
     await desk.work.note(GRACE, conversation, "for us")
     await desk.work.close(GRACE, conversation, Closing.ENDED)
     assert [(reply.action, reply.id) for reply in desk.lane.told] == [
@@ -100,12 +101,12 @@ async def test_what_could_not_be_told_is_told_by_repeating_the_call(desk: Desk) 
     desk.lane.answers = False
     for _ in range(2):
         with pytest.raises(ApiError) as failed:
-            await desk.work.say(GRACE, conversation, "m1", "Hello")
+            await desk.work.say(GRACE, conversation, "m1", HELLO)
         assert failed.value.status == 503
         assert "repeat the same call" in failed.value.error
     desk.lane.answers = True
-    stored = await desk.work.say(GRACE, conversation, "m1", "Hello")
-    again = await desk.work.say(GRACE, conversation, "m1", "Hello")
+    stored = await desk.work.say(GRACE, conversation, "m1", HELLO)
+    again = await desk.work.say(GRACE, conversation, "m1", HELLO)
     assert [line.key for line in again.lines] == ["line:1", "say:m1"]
     assert stored.lines == again.lines
     assert len(desk.lane.told) == 2
@@ -134,7 +135,7 @@ async def test_what_the_lane_took_back_is_not_told_again(desk: Desk) -> None:
     with pytest.raises(ConversationOver):
         await desk.adapter.take(turn(session, 2), CONTEXT)
     with pytest.raises(ApiError) as refused:
-        await desk.work.say(GRACE, conversation, "m1", "Hello")
+        await desk.work.say(GRACE, conversation, "m1", HELLO)
     assert (refused.value.status, "session is over" in refused.value.error) == (409, True)
     assert desk.lane.told == []
 

@@ -11,21 +11,23 @@ import httpx
 import orjson
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from redis.asyncio import Redis
 from ulid import ULID
 
+from m2n.adapters.capabilities import Rate
 from m2n.message import Author, TextContent
-from m2n.tenant import Connection, ConnectionKind
-from services.channels.webchat import routes
+from services.channels.webchat import reading
 from services.channels.webchat.browser import BrowserMessage
 from services.channels.webchat.inbox import COLLECTION, KEPT, VisitorInbox, VisitorKey
-from services.channels.webchat.routes import Resolved, router
+from services.channels.webchat.limits import RedisLimiter, TooMany
 from services.channels.webchat.tokens import Visitor, issue
+from services.channels.webchat.users import COLLECTION as USERS
+from services.channels.webchat.users import UserVisitors
 from services.channels.webchat.wakeups import WakeUps
+from tests.unit.webchat_parts import KEY as SIGNING_KEY
+from tests.unit.webchat_parts import Installation
 
 pytestmark = pytest.mark.stack
-SIGNING_KEY = "a long random text"
 
 
 def key(tenant: str = "acme", visitor: str | None = None) -> VisitorKey:
@@ -123,17 +125,11 @@ async def test_append_does_without_redis(database: Any) -> None:
 
 
 class Chat:
-    """A server with the chat's routes, as the webhooks app has them."""
+    """A server with the chat's routes, as the webhooks app has them, on a real inbox."""
 
     def __init__(self, inbox: VisitorInbox) -> None:
-        connection = Connection(id="acme-web", kind=ConnectionKind.CHANNEL, adapter="webchat")
-        self._resolved = Resolved("acme", connection, {"signing-key": SIGNING_KEY})
-        app = FastAPI()
-        app.include_router(router(self._lookup, inbox))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-
-    async def _lookup(self, _: str) -> Resolved:
-        return self._resolved
+        installation = Installation(real_inbox=inbox, real_clock=True)
+        self._server = uvicorn.Server(uvicorn.Config(installation.app, log_level="warning", ws="none"))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -191,7 +187,7 @@ async def test_stream_shows_what_comes_and_resumes_with_nothing_missed(inbox: Vi
 
 
 async def test_stream_by_query_is_woken_at_once(inbox: VisitorInbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(reading, "LOOK_AGAIN_S", 60)
     visitor = str(ULID())
     async with Chat(inbox).running() as client:
         await say(client, visitor, 1)
@@ -205,7 +201,7 @@ async def test_stream_by_query_is_woken_at_once(inbox: VisitorInbox, monkeypatch
 async def test_stream_sees_what_another_process_appended_without_a_wake_up(
     inbox: VisitorInbox, database: Any, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
     elsewhere, whose = VisitorInbox(database, WakeUps(redis)), key()
     async with Chat(inbox).running() as client:
         asked = {"token": token(whose.visitor)}
@@ -216,9 +212,143 @@ async def test_stream_sees_what_another_process_appended_without_a_wake_up(
 
 
 async def test_stream_ends_with_the_token(inbox: VisitorInbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
     async with Chat(inbox).running() as client:
         asked = {"token": token(str(ULID()), ttl_s=2)}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
             assert stream.status_code == 200
             assert await events(stream, 1) == []
+
+
+def own(number: int, status: Any = "sending") -> BrowserMessage:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    content = TextContent(text="mine")
+    return BrowserMessage(id=f"own:e{number}", author=Author.CUSTOMER, content=content, at=at, status=status)
+
+
+async def test_own_message_is_confirmed_once(inbox: VisitorInbox) -> None:
+    whose = key()
+    for number in (1, 2):
+        await inbox.append(whose, own(number))
+    with inbox.wakeups.waiter(whose.id) as waiter:
+        await inbox.confirm(whose, "own:e2")
+        await inbox.confirm(whose, "own:e2")
+        await inbox.confirm(whose, "own:e9")
+        assert await waiter.wait(5) == ("sent own:e2",)
+    assert [line.status for line in await inbox.after(whose, None)] == ["sending", "sent"]
+
+
+async def test_what_was_read_never_goes_back(inbox: VisitorInbox) -> None:
+    whose = key()
+    for number in (1, 2, 3):
+        await inbox.append(whose, own(number))
+    for echo, reached in (("e2", "own:e2"), ("e1", "own:e2"), ("e9", "own:e2"), ("e3", "own:e3")):
+        await inbox.read(whose, f"{whose.visitor}:{echo}")
+        assert (await inbox.news(whose, "own:e3", None)).read_to == reached
+    news = await inbox.news(whose, "own:e3", "own:e3")
+    assert (news.messages, news.read_to) == ((), "own:e3")
+    assert await inbox.known(whose, ["own:e1", "s1.1"]) == {"own:e1"}
+
+
+async def test_notes_reach_other_processes_once(database: Any, redis: Redis) -> None:
+    here, elsewhere, whose = WakeUps(redis), WakeUps(redis), key()
+    async with listening(here), listening(elsewhere):
+        with here.waiter(whose.id) as near, elsewhere.waiter(whose.id) as far:
+            await here.wake(whose.id, 'typing {"on":true}')
+            await here.wake(whose.id, "last")
+            heard: dict[str, list[str]] = {"near": [], "far": []}
+            async with asyncio.timeout(10):
+                for name, waiter in (("near", near), ("far", far)):
+                    while "last" not in heard[name]:
+                        heard[name] += await waiter.wait(1)
+            assert heard == {"near": ['typing {"on":true}', "last"], "far": ['typing {"on":true}', "last"]}
+            await redis.publish("m2n:webchat-wake-ups", whose.id)  # after this one there can be none of before
+            assert await near.wait(5) == ()
+
+
+async def test_stream_with_both_sides_and_what_is_only_true_now(inbox: VisitorInbox) -> None:
+    whose = key()
+    await inbox.append(whose, own(1))
+    await inbox.append(whose, message(1))
+    async with Chat(inbox).running() as client:
+        asked = {"token": token(whose.visitor), "both": "true"}
+        async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
+            lines = stream.aiter_lines()
+            assert await named(lines, 3) == [
+                ("message", "own:e1"), ("message", "s1.1"), ("status", {"read_to": None}),
+            ]  # fmt: skip
+            path = f"/internal/webchat/acme-web/visitors/{whose.visitor}/signals"
+            await client.post(path, json={"read": f"{whose.visitor}:e1"})
+            assert await named(lines, 1) == [("status", {"read_to": "own:e1"})]
+            await client.post(path, json={"typing": {"on": True, "author": "agent", "author_name": "Kim"}})
+            typing = {"on": True, "author": "agent", "author_name": "Kim"}
+            assert await named(lines, 1) == [("typing", typing)]
+            await inbox.confirm(whose, "own:e1")
+            assert await named(lines, 1) == [("status", {"sent": "own:e1"})]
+
+
+async def named(lines: AsyncIterator[str], count: int) -> list[tuple[str, Any]]:
+    """The next events of a stream: of messages the id, of others the data."""
+    found: list[tuple[str, Any]] = []
+    event, event_id = "message", ""
+    async with asyncio.timeout(20):
+        async for line in lines:
+            name, _, value = line.partition(": ")
+            if name == "event":
+                event = value
+            elif name == "id":
+                event_id = value
+            elif name == "data":
+                found.append((event, event_id if event == "message" else orjson.loads(value)))
+                event, event_id = "message", ""
+                if len(found) == count:
+                    break
+    return found
+
+
+async def test_users_keep_their_visitor(database: Any) -> None:
+    users, first, other = UserVisitors(database), key(), key()
+    await users.prepare()
+    assert await users.visitor_of("ada", first) == first.visitor
+    assert await users.visitor_of("ada", other) == first.visitor
+    assert await users.visitor_of("bob", first) not in (first.visitor, other.visitor)
+    indexes = await database[USERS].index_information()
+    assert indexes["used_at_1"]["expireAfterSeconds"] == 31 * 86_400
+
+
+async def test_user_who_comes_from_many_places_at_once_is_one_visitor(database: Any) -> None:
+    users = UserVisitors(database)
+    await users.prepare()
+    found = await asyncio.gather(*(users.visitor_of("ada", key()) for _ in range(20)))
+    assert len(set(found)) == 1
+
+
+async def test_limits_hold_for_all_processes_together(redis: Redis) -> None:
+    one, other, who = RedisLimiter(redis), RedisLimiter(redis), str(ULID())
+    allowed = Rate(per_s=0.01, burst=3)
+    for limiter in (one, other, one):
+        await limiter.take(allowed, "acme", who)
+    for _ in range(3):
+        with pytest.raises(TooMany) as refused:
+            await other.take(allowed, "acme", who)
+        assert 95 <= refused.value.after_s <= 100
+    await other.take(allowed, "acme", f"not {who}")
+
+
+async def test_limits_let_through_again(redis: Redis) -> None:
+    limiter, who = RedisLimiter(redis), str(ULID())
+    allowed = Rate(per_s=20, burst=1)
+    await limiter.take(allowed, who)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await limiter.take(allowed, who)
+                break
+            except TooMany:
+                await asyncio.sleep(0.01)  # until it is allowed again
+
+
+async def test_without_redis_nobody_is_held_up() -> None:
+    async with Redis(host="127.0.0.1", port=1) as away:
+        async with asyncio.timeout(2):
+            await RedisLimiter(away).take(Rate(per_s=0.001, burst=1), "acme")

@@ -99,7 +99,7 @@ def test_refusals_name_the_fact(state: Conversation, agent: Agent, why: str) -> 
 
 
 def test_replies_are_the_same_whenever_they_are_made() -> None:
-    message = agent_line("m1", "Hello", "Grace", NOON + timedelta(seconds=5))
+    message = agent_line("m1", TextContent(text="Hello"), "Grace", NOON + timedelta(seconds=5))
     for make in (lambda: joined(active()), lambda: said(active(), message)):
         assert make() == make()
     reply = said(active(), message)

@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, VendorCall
+from m2n.adapters.capabilities import Capabilities
+from m2n.adapters.channel import Accepted, CallOutcome, ChannelDefaults, Refused, Retry, VendorCall
 from m2n.events import OutboundBatch, Outcome
 from m2n.message import Address, Author, Outbound, TextContent, VendorError
 from services.delivery.batch import BatchSender, NoRoute, Route
 from services.delivery.sending import LEASE, NoAnswer, NotReached, Sender, SentRecord, StoreUnavailable
 from tests.unit.builders import NOON, tenant
+from tests.unit.memory_delivery import NoMediaOut, ToldRates
 from tests.unit.memory_sent import MemorySent
 
 CALL = VendorCall("POST", "http://vendor.test/messages", form=(("Body", "hi"),))
@@ -120,8 +122,9 @@ async def test_result_is_reported_even_when_it_cannot_be_recorded(clock: Clock) 
     assert len(vendor.calls) == 1
 
 
-class OneCallChannel:
+class OneCallChannel(ChannelDefaults):
     name = "fake"
+    capabilities = Capabilities(text=1000)
 
     def render(self, message: Outbound, *_: object) -> tuple[VendorCall, ...]:
         if not isinstance(message.content, TextContent):
@@ -147,12 +150,12 @@ def batch(*numbers: int) -> OutboundBatch:
 def batch_sender(vendor: Vendor, store: MemorySent, clock: Clock, *, route: bool = True) -> BatchSender:
     connection = tenant().connections[0]
 
-    async def find(_: Outbound) -> Route:
+    async def find(_tenant: str, _connection: str) -> Route:
         if not route:
             raise NoRoute("gone")
         return Route(OneCallChannel(), connection, {})  # pyright: ignore[reportArgumentType]
 
-    return BatchSender(Sender(store, vendor, clock), find, "http://public.test")
+    return BatchSender(Sender(store, vendor, clock), find, "http://public.test", ToldRates(), NoMediaOut())
 
 
 async def test_a_batch_goes_out_in_order(clock: Clock) -> None:

@@ -22,12 +22,18 @@ class MisroutedTurn(Exception):
 
 
 def desk_service(desk: Desk, app_id: str) -> Service:
-    """A service that gives the turns of topic ``desk.<name>`` to the desk.
+    """A service of the desk's own."""
+    service = Service(app_id)
+    serve_desk(service, desk)
+    return service
+
+
+def serve_desk(service: Service, desk: Desk) -> None:
+    """Let the service give the turns of topic ``desk.<name>`` to the desk.
 
     A turn may come twice; the desk takes it once, and both answers have one id. While the desk is unavailable the
     turn comes again.
     """
-    service = Service(app_id)
 
     @service.on(desk_topic(desk.name), DeskEvent)
     async def events(event: Turn | DeskNotice) -> None:
@@ -37,8 +43,6 @@ def desk_service(desk: Desk, app_id: str) -> Service:
         reply = await _offered(desk, event, service.tenants, service.name)
         if reply:
             await tell_lane(service.dapr, reply)
-
-    return service
 
 
 def _noted(notice: DeskNotice) -> DeskNoted:

@@ -7,9 +7,11 @@ from fastapi import Depends, Header, Request
 
 from m2n.api_errors import ApiError
 from m2n.apikeys import KeyRefused, RoleRefused, authorize, bearer_key, tenant_of
+from m2n.media import MediaLibrary
 from m2n.tenant import Role
 from m2n.tenants import TenantDirectory, UnknownTenant
 from services.handover.desk.conversation import Agent
+from services.handover.desk.shown import AgentView
 from services.handover.desk.store import Conversations
 from services.handover.desk.work import AgentWork
 
@@ -21,6 +23,8 @@ class DeskApi:
     tenants: TenantDirectory
     conversations: Conversations
     work: AgentWork
+    view: AgentView
+    library: MediaLibrary
 
 
 def _desk_api(request: Request) -> DeskApi:

@@ -3,17 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from m2n.adapters.desk_service import desk_service
+from m2n.adapters.desk_service import serve_desk
 from m2n.api_errors import add_error_answers
 from m2n.database import open_database
 from m2n.events import Reply
 from m2n.lanes import LaneRefused, told_lane
+from m2n.media import media_library
+from m2n.service import Service
 from m2n.settings import Settings
-from services.handover.desk import routes
+from services.handover.desk import routes, uploads
 from services.handover.desk.access import DeskApi
 from services.handover.desk.adapter import BuiltinDesk
 from services.handover.desk.replies import SERVICE
+from services.handover.desk.shown import AgentView
 from services.handover.desk.store import Conversations
+from services.handover.desk.uploads import MAX_UPLOAD_BYTES
 from services.handover.desk.work import AgentWork
 
 client, database = open_database(Settings())  # pyright: ignore[reportCallIssue]
@@ -27,18 +31,19 @@ async def publish(reply: Reply) -> None:
         raise LaneRefused(answer.why)
 
 
-@asynccontextmanager
-async def opened_store() -> AsyncIterator[None]:
-    try:
-        await conversations.prepare()
-        yield
-    finally:
-        await client.close()
-
-
-service = desk_service(BuiltinDesk(conversations, publish), SERVICE)
-service.resource(opened_store)
+service = Service(SERVICE, max_body_bytes=MAX_UPLOAD_BYTES)
+serve_desk(service, BuiltinDesk(conversations, publish))
 app = service.app
-app.state.desk_api = DeskApi(service.tenants, conversations, AgentWork(conversations, publish))
 add_error_answers(app)
 app.include_router(routes.router)
+app.include_router(uploads.router)
+
+
+@service.resource
+@asynccontextmanager
+async def opened_store() -> AsyncIterator[None]:
+    async with client, media_library(service.settings, database) as library:
+        await conversations.prepare()
+        work, view = AgentWork(conversations, publish), AgentView(library, database)
+        app.state.desk_api = DeskApi(service.tenants, conversations, work, view, library)
+        yield

@@ -137,8 +137,7 @@ def desk_line(line: Line) -> DeskLine:
     )
 
 
-def agent_line(client_id: str, text: str, author_name: str, at: datetime) -> DeskLine:
-    content = TextContent(text=text)
+def agent_line(client_id: str, content: Content, author_name: str, at: datetime) -> DeskLine:
     return DeskLine(key=f"say:{client_id}", author=Author.AGENT, author_name=author_name, content=content, at=at)
 
 

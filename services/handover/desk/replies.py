@@ -16,6 +16,16 @@ def joined(conversation: Conversation) -> Reply:
     return _reply(conversation, "accept", Action.AGENT_JOINED, "agent accepted", at)
 
 
+def say_id(conversation: Conversation, line: DeskLine) -> str:
+    """Id of the reply that brings the agent's line to the lane."""
+    return f"{conversation.id}.{line.key.replace(':', '.', 1)}"
+
+
+def typing(conversation: Conversation, at: datetime) -> Reply:
+    """Shown and forgotten, so its id need only differ from that of the last."""
+    return _reply(conversation, f"typing.{int(at.timestamp() * 1000)}", Action.TYPING, "agent types", at)
+
+
 def said(conversation: Conversation, line: DeskLine) -> Reply:
     suffix = line.key.replace(":", ".", 1)
     return _reply(conversation, suffix, Action.SAY, "agent wrote", line.at, messages=(line.content,))

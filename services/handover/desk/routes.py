@@ -1,15 +1,17 @@
 """The agents' API. The tenant is the API key's; every POST may be repeated and takes effect once, but for notes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from m2n.api_errors import ApiError, json_answer
 from m2n.field_problems import FieldProblem
 from m2n.tenant import Config
-from services.handover.desk.access import Api, CallingAgent
+from services.handover.desk.access import Api, CallingAgent, DeskApi
 from services.handover.desk.conversation import MAX_TEXT, Agent, Closing, Conversation, Status
+from services.handover.desk.shown import listed
+from services.handover.desk.uploads import content_of
 
 router = APIRouter(prefix="/v1/desk/conversations")
 
@@ -32,8 +34,16 @@ class Acceptance(Config):
 class NewMessage(Config):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     """Made by the client: a repeated id is the same message."""
-    text: ShownText
+    text: ShownText | None = None
+    media: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
+    """Id of an uploaded piece; the text is its caption."""
     agent: AgentName | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.text is None and self.media is None:
+            raise ValueError("expected text, media or both; write one")
+        return self
 
 
 class NewNote(Config):
@@ -61,30 +71,38 @@ async def list_conversations(
         raise ApiError(422, "the request has fields that do not fit", (problem,))
     found = await api.conversations.page(agent.tenant, status, behind, limit)
     following = found[-1].id if len(found) == limit else None
-    return json_answer({"conversations": [_listed(conversation) for conversation in found], "next": following})
+    return json_answer({"conversations": [listed(conversation) for conversation in found], "next": following})
 
 
 @router.get("/{conversation_id}")
 async def get_conversation(conversation_id: str, api: Api, agent: CallingAgent) -> Response:
-    return _answer(await api.work.known(agent.tenant, conversation_id))
+    return await _answer(api, await api.work.known(agent.tenant, conversation_id))
 
 
 @router.post("/{conversation_id}/accept")
 async def accept(conversation_id: str, body: Acceptance, api: Api, agent: CallingAgent) -> Response:
     """Take a waiting conversation; 409 when somebody else has it."""
-    return _answer(await api.work.accept(_named(agent, body.agent), conversation_id))
+    return await _answer(api, await api.work.accept(_named(agent, body.agent), conversation_id))
 
 
 @router.post("/{conversation_id}/messages")
 async def say(conversation_id: str, body: NewMessage, api: Api, agent: CallingAgent) -> Response:
     """Write to the customer; only the agent who accepted can."""
-    return _answer(await api.work.say(_named(agent, body.agent), conversation_id, body.id, body.text))
+    content = await content_of(api.library, agent.tenant, body.text, body.media)
+    return await _answer(api, await api.work.say(_named(agent, body.agent), conversation_id, body.id, content))
+
+
+@router.post("/{conversation_id}/typing", status_code=204)
+async def type_on(conversation_id: str, api: Api, agent: CallingAgent, body: Leaving | None = None) -> Response:
+    """Show the customer that the agent writes, where the channel can; say it again every few seconds."""
+    await api.work.typing(_named(agent, body.agent if body else None), conversation_id)
+    return Response(status_code=204)
 
 
 @router.post("/{conversation_id}/notes")
 async def note(conversation_id: str, body: NewNote, api: Api, agent: CallingAgent) -> Response:
     """Write to the other agents; the customer never sees it."""
-    return _answer(await api.work.note(_named(agent, body.agent), conversation_id, body.text))
+    return await _answer(api, await api.work.note(_named(agent, body.agent), conversation_id, body.text))
 
 
 @router.post("/{conversation_id}/end")
@@ -101,18 +119,12 @@ async def give_back(conversation_id: str, api: Api, agent: CallingAgent, body: L
 
 async def _close(api: Api, agent: Agent, conversation_id: str, body: Leaving | None, why: Closing) -> Response:
     named = _named(agent, body.agent if body else None)
-    return _answer(await api.work.close(named, conversation_id, why))
+    return await _answer(api, await api.work.close(named, conversation_id, why))
 
 
 def _named(agent: Agent, name: str | None) -> Agent:
     return agent.model_copy(update={"name": name})
 
 
-def _answer(conversation: Conversation) -> Response:
-    return json_answer(conversation.model_dump(mode="json", exclude={"tenant", "profile_id", "agent_key"}))
-
-
-def _listed(conversation: Conversation) -> dict[str, Any]:
-    hidden = {"tenant", "profile_id", "agent_key", "lines", "notes"}
-    last = conversation.lines[-1].model_dump(mode="json") if conversation.lines else None
-    return conversation.model_dump(mode="json", exclude=hidden) | {"last_line": last}
+async def _answer(api: DeskApi, conversation: Conversation) -> Response:
+    return json_answer(await api.view.whole(conversation))

@@ -5,7 +5,7 @@ from m2n.clock import Clock, now
 from m2n.dapr import DaprUnavailable, NotTaken
 from m2n.events import DeskNotice, Reply
 from m2n.lanes import LaneFault, LaneRefused
-from m2n.message import plain_text
+from m2n.message import Content
 from services.handover.desk.adapter import Publish
 from services.handover.desk.conversation import (
     CLOSING_WORDS,
@@ -19,7 +19,7 @@ from services.handover.desk.conversation import (
     is_own,
     why_not_acting,
 )
-from services.handover.desk.replies import closing, joined, said
+from services.handover.desk.replies import closing, joined, said, typing
 from services.handover.desk.store import MAX_NOTES, Conversations
 
 
@@ -50,16 +50,24 @@ class AgentWork:
         await self._tell(joined(accepted))
         return accepted
 
-    async def say(self, agent: Agent, conversation_id: str, client_id: str, text: str) -> Conversation:
+    async def say(self, agent: Agent, conversation_id: str, client_id: str, content: Content) -> Conversation:
         """``client_id`` is the key of the message's one effect."""
         before = await self.known(agent.tenant, conversation_id)
-        line = agent_line(client_id, text, before.agent or "", self._clock())
+        line = agent_line(client_id, content, before.agent or "", self._clock())
         stored = await self._conversations.say(agent, conversation_id, line, line.at)
         if stored is None:
             stored = await self.known(agent.tenant, conversation_id)
             line = _said_before(stored, agent, line)
         await self._tell(said(stored, line))
         return stored
+
+    async def typing(self, agent: Agent, conversation_id: str) -> Conversation:
+        """The customer is shown that the agent writes, where the channel can do that."""
+        conversation = await self.known(agent.tenant, conversation_id)
+        if conversation.status is not Status.ACTIVE or not is_own(conversation, agent):
+            raise ApiError(409, why_not_acting(conversation, agent))
+        await self._tell(typing(conversation, self._clock()))
+        return conversation
 
     async def note(self, agent: Agent, conversation_id: str, text: str) -> Conversation:
         before = await self.known(agent.tenant, conversation_id)
@@ -109,6 +117,6 @@ def _said_before(conversation: Conversation, agent: Agent, line: DeskLine) -> De
     stored = conversation.line(line.key)
     if stored is None or conversation.status is not Status.ACTIVE or not is_own(conversation, agent):
         raise ApiError(409, why_not_acting(conversation, agent))
-    if plain_text(stored.content) != plain_text(line.content):
-        raise ApiError(409, "this message id was used for another text; give each message an id of its own")
+    if stored.content != line.content:
+        raise ApiError(409, "this message id was used for another message; give each message an id of its own")
     return stored
