@@ -385,3 +385,10 @@ def media_of(content: Any) -> Media | None:
         case ImageContent() | AudioContent() | VideoContent() | FileContent() | StickerContent():
             return content.media
     return None
+
+
+def media_content(media: Media, caption: str | None) -> ImageContent | AudioContent | VideoContent | FileContent:
+    """A piece of media as the kind that its type says."""
+    kinds = {"image": ImageContent, "audio": AudioContent, "video": VideoContent}
+    kind = (media.mime or "").partition("/")[0].strip().lower()
+    return kinds.get(kind, FileContent)(media=media, caption=caption)

@@ -14,21 +14,27 @@ from services.delivery.sending import NoAnswer, NotAllowed, NotReached, Transpor
 
 WORTH = timedelta(seconds=15)
 WITHIN_S = 3.0
+AT_ONCE = 4
+"""A vendor that does not answer takes no more workers than these from the messages."""
 
 
 @dataclass
 class Signals:
     transport: Transport
     find_route: FindRoute
+    _shown: int = 0
 
     async def show(self, event: CustomerSignal) -> None:
-        if clock.now() - event.at > WORTH:
+        if clock.now() - event.at > WORTH or self._shown >= AT_ONCE:
             return
+        self._shown += 1
         try:
             async with asyncio.timeout(WITHIN_S):
                 await self._show(event)
         except (NoRoute, NotReached, NotAllowed, NoAnswer, DaprUnavailable, NotTaken, TimeoutError, ValueError) as lost:
             log().info("signal not shown", tenant=event.tenant, error=type(lost).__name__)
+        finally:
+            self._shown -= 1
 
     async def _show(self, event: CustomerSignal) -> None:
         route = await self.find_route(event.tenant, event.address.connection)

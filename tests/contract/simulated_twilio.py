@@ -1,7 +1,6 @@
 """The simulator in Twilio's place, for Twilio's own client and for our adapters, and a receiver of its webhooks."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from typing import Any
 
 import httpx
 import orjson
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
@@ -21,23 +19,11 @@ from m2n.adapters.degradation import rendered
 from m2n.message import Address, Author, Outbound
 from m2n.tenant import Connection, ConnectionKind
 from services.simulator.app import create_app
+from tests.contract.served_app import served
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "token-one"
 QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @dataclass

@@ -3,9 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from m2n.adapters.channel import (
@@ -53,6 +50,7 @@ from m2n.message import (
 from m2n.tenant import Connection, ConnectionKind
 from services.channels.messenger.adapter import channel
 from services.simulator.app import create_app
+from tests.contract.served_app import served
 
 PAGE, OTHER_PAGE = "100200300400500", "100200300400599"
 SECRETS = {"app-secret": "invented-app-secret", "verify-token": "invented-verify", "page-token": "EAAinvented"}
@@ -62,19 +60,6 @@ CUSTOMER = "ann"
 QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}
 WITHIN_S = 10.0
 DAY_S = 24 * 3600
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @dataclass

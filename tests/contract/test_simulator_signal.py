@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from websockets.asyncio.client import connect
 
@@ -54,6 +51,7 @@ from m2n.tenant import Connection, ConnectionKind
 from services.channels.signal.adapter import channel
 from services.channels.signal.edge import edge
 from services.simulator.app import create_app
+from tests.contract.served_app import served
 from tests.unit.builders import tenant
 
 NUMBER, OTHER_NUMBER = "+15550100001", "+15550100009"
@@ -62,19 +60,6 @@ SECRETS = {"path-secret": "a long/random text"}
 TOKEN = {"gateway-token": "t0ken"}
 QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}
 WITHIN_S = 10
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="websockets-sansio"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @dataclass
@@ -135,7 +120,7 @@ def connection(base_url: str, **settings: Any) -> Connection:
 async def hook() -> AsyncIterator[Receiver]:
     receiver, app = Receiver(), FastAPI()
     app.add_api_route("/webhooks/signal/acme-signal", receiver.take, methods=["POST"])
-    async with served(app) as base:
+    async with served(app, "websockets-sansio") as base:
         receiver.url = f"{base}/webhooks/signal/acme-signal"
         yield receiver
 
@@ -148,7 +133,7 @@ def receiver(hook: Receiver) -> Receiver:
 
 @pytest.fixture(scope="module")
 async def base_url() -> AsyncIterator[str]:
-    async with served(create_app()) as base:
+    async with served(create_app(), "websockets-sansio") as base:
         yield base
 
 

@@ -1,7 +1,6 @@
 """Telegram's stand-in: real requests over HTTP, and the adapter against it in both directions."""
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from m2n.adapters.channel import (
@@ -62,24 +60,12 @@ from services.simulator.app import create_app
 from services.simulator.setup_file import SetupFile
 from services.simulator.state import State
 from services.simulator.telegram.stand_in import Telegram
+from tests.contract.served_app import served
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TOKEN, SECRET = "6000001:AAExample-example_example", "a-secret_of-ours"
 CUSTOMER, CHAT = "7000042", 7000042
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import hashlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from m2n.adapters.channel import (
@@ -65,6 +62,7 @@ from services.simulator.app import create_app
 from services.simulator.state import State
 from services.simulator.vendors import Line, Said
 from services.simulator.whatsapp_cloud.stand_in import WhatsAppCloud
+from tests.contract.served_app import served
 
 SECRETS = {"app-secret": "app-one", "verify-token": "verify-one", "access-token": "access-one"}
 CUSTOMER, PHONE = "+15550100002", "15550100002"
@@ -72,19 +70,6 @@ QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}
 PICTURE = b"\x89PNG invented"
 FIXTURES = Path(__file__).parents[2] / "services" / "channels" / "whatsapp_cloud" / "fixtures"
 DOCUMENTED = (FIXTURES / "text.json").read_text("utf-8")
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a free port; its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 def connection(base_url: str, **settings: Any) -> Connection:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from m2n.adapters.retry_after import retry_after_s
+
 
 @dataclass(frozen=True)
 class GraphError:
@@ -58,17 +60,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     The quota's header is ``X-Business-Use-Case-Usage`` (Meta, "Rate limits", business use case).
     """
+    told = retry_after_s(headers)
     known = {name.lower(): value for name, value in headers.items()}
-    told = _seconds(known.get("retry-after", ""))
     return _regains_access(known.get(USAGE_HEADER, "")) if told is None else told
-
-
-def _seconds(value: str) -> float | None:
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _regains_access(value: str) -> float | None:

@@ -1,22 +1,19 @@
 """What a customer's data message holds: one content, or one for each file."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from m2n.message import (
-    AudioContent,
     Contact,
     ContactCardContent,
     Content,
     DeleteContent,
-    FileContent,
-    ImageContent,
     Media,
     ReactionContent,
     StickerContent,
     TextContent,
     UnsupportedContent,
-    VideoContent,
+    media_content,
 )
 from services.channels.signal.envelope import (
     Attachment,
@@ -94,32 +91,13 @@ def _file(file: Attachment, text: str) -> Content:
         size_bytes=file.size,
         voice=_is_voice(file, kind),
     )
-    return _MAKERS.get(kind, _document)(media, "\n".join(filter(None, (text, file.caption))) or None)
+    return media_content(media, "\n".join(filter(None, (text, file.caption))) or None)
 
 
 def _is_voice(file: Attachment, kind: str) -> bool:
     """Older versions do not say it; there a recording differs from a sound file by having no name."""
     said = file.isVoiceNote
     return kind == "audio" and (not file.filename if said is None else said)
-
-
-def _image(media: Media, caption: str | None) -> Content:
-    return ImageContent(media=media, caption=caption)
-
-
-def _audio(media: Media, caption: str | None) -> Content:
-    return AudioContent(media=media, caption=caption)
-
-
-def _video(media: Media, caption: str | None) -> Content:
-    return VideoContent(media=media, caption=caption)
-
-
-def _document(media: Media, caption: str | None) -> Content:
-    return FileContent(media=media, caption=caption)
-
-
-_MAKERS: Mapping[str, Callable[[Media, str | None], Content]] = {"image": _image, "audio": _audio, "video": _video}
 
 
 def _sticker(sticker: Sticker) -> Content:

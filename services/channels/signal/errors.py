@@ -5,7 +5,6 @@ The gateway has no error codes: it passes on signal-cli's words, and those that 
 kept, since they may hold telephone numbers.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, StrictInt, ValidationError
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain
+from m2n.adapters.retry_after import retry_after_s
 from m2n.message import VendorError
 from services.channels.signal.references import MAX_MS, OURS, Reference
 
@@ -132,11 +132,11 @@ def _success(answer: _Answer, headers: Mapping[str, str]) -> CallOutcome:
 
 def _limited(answer: _Answer, headers: Mapping[str, str]) -> CallOutcome:
     if any(token.strip() for token in _texts(answer.challenge_tokens)):
-        return Retry(CHALLENGE, _retry_after(headers) or CHALLENGE_PAUSE_S, whole_connection=True)
+        return Retry(CHALLENGE, retry_after_s(headers) or CHALLENGE_PAUSE_S, whole_connection=True)
     if isinstance(answer.challenge_tokens, list):
         return Uncertain(LIMITED_UNKNOWN)
     by_proxy = VendorError(code="http_429", reason="the proxy before the gateway limits us")
-    return Retry(by_proxy, _retry_after(headers), whole_connection=True)
+    return Retry(by_proxy, retry_after_s(headers), whole_connection=True)
 
 
 def _failure(told: str, headers: Mapping[str, str]) -> CallOutcome | None:
@@ -152,7 +152,7 @@ def _failure(told: str, headers: Mapping[str, str]) -> CallOutcome | None:
         case _Then.UNCERTAIN:
             return Uncertain(error)
         case _Then.WAIT:
-            return Retry(error, _retry_after(headers) or CHALLENGE_PAUSE_S, whole_connection=True)
+            return Retry(error, retry_after_s(headers) or CHALLENGE_PAUSE_S, whole_connection=True)
 
 
 def _by_status(status: int) -> VendorError:
@@ -174,13 +174,3 @@ def _read(body: bytes) -> _Answer:
         return _Answer.model_validate_json(body)
     except ValidationError:
         return _Answer()
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``Retry-After``; None when it is missing or not a number of seconds."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

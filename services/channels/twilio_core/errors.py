@@ -3,7 +3,6 @@
 Codes of 2xxxx come in the answer to a call, codes of 3xxxx and 63xxx mostly in a status callback.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain
+from m2n.adapters.retry_after import retry_after_s
 from m2n.message import OptedOut, VendorError
 
 UNKNOWN = "not known here; Twilio's error dictionary explains the code"
@@ -125,7 +125,7 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> CallOutcome
     known = MEANINGS.get(error.code)
     if status in (429, 503) or (known is not None and known.passes):
         whole = status == 429 or (known is not None and known.whole_connection)
-        return Retry(error, _retry_after(headers), whole)
+        return Retry(error, retry_after_s(headers), whole)
     if status >= 500 and known is None:
         return Uncertain(error)
     return Refused(error, known.opted_out, known.window_closed) if known else Refused(error)
@@ -150,13 +150,3 @@ def _error(status: int, answer: _Answer) -> VendorError:
     if status == 401:
         return described("20003")
     return VendorError(code=f"http_{status}", reason=f"the vendor answered {status} without an error code")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``Retry-After``; None when it is missing or not a number of seconds."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

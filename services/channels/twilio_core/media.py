@@ -1,10 +1,9 @@
 """Media of customers: the pieces that a webhook names, and how their bytes are fetched."""
 
-from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from m2n.adapters.channel import MalformedWebhook, MediaCall, NoMedia
-from m2n.message import AudioContent, Content, FileContent, ImageContent, Media, StickerContent, VideoContent
+from m2n.message import Content, Media, StickerContent, media_content
 from services.channels.twilio_core.form import Fields, required
 from services.channels.twilio_core.settings import TwilioSettings
 
@@ -57,7 +56,7 @@ def _piece(found: Fields, number: int, stickers: bool) -> Content:
     media = Media(url=url, vendor_id=sid, mime=mime or None, voice=mime.startswith("audio/ogg"))
     if stickers and mime.startswith("image/webp") and caption is None:
         return StickerContent(media=media)
-    return _MAKERS.get(mime.partition("/")[0], _file)(media, caption)
+    return media_content(media, caption)
 
 
 def _address(found: Fields, name: str) -> tuple[str, str | None]:
@@ -68,26 +67,3 @@ def _address(found: Fields, name: str) -> tuple[str, str | None]:
     except ValueError:
         raise MalformedWebhook(f"{name}: expected an address") from None
     return url, last if last.startswith("ME") and len(last) == 34 else None
-
-
-def _image(media: Media, caption: str | None) -> Content:
-    return ImageContent(media=media, caption=caption)
-
-
-def _audio(media: Media, caption: str | None) -> Content:
-    return AudioContent(media=media, caption=caption)
-
-
-def _video(media: Media, caption: str | None) -> Content:
-    return VideoContent(media=media, caption=caption)
-
-
-def _file(media: Media, caption: str | None) -> Content:
-    return FileContent(media=media, caption=caption)
-
-
-_MAKERS: Mapping[str, Callable[[Media, str | None], Content]] = {
-    "image": _image,
-    "audio": _audio,
-    "video": _video,
-}

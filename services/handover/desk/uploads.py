@@ -11,16 +11,7 @@ from m2n.field_problems import FieldProblem
 from m2n.media import MediaLibrary, MediaRecord, media_id
 from m2n.media_links import FOR_PEOPLE
 from m2n.media_store import MediaStoreUnavailable
-from m2n.message import (
-    AudioContent,
-    Content,
-    FileContent,
-    ImageContent,
-    Media,
-    MediaState,
-    TextContent,
-    VideoContent,
-)
+from m2n.message import Content, Media, MediaState, TextContent, media_content
 from services.handover.desk.access import Api, CallingAgent
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024
@@ -72,5 +63,4 @@ async def content_of(library: MediaLibrary, tenant: str, text: str | None, media
 def _as_kind(record: MediaRecord, caption: str | None) -> Content:
     known: dict[str, Any] = record.model_dump(include={"id", "state", "mime", "filename", "size_bytes", "sha256"})
     media = Media.model_validate(known)
-    kinds = {"image": ImageContent, "audio": AudioContent, "video": VideoContent}
-    return kinds.get(record.mime.partition("/")[0], FileContent)(media=media, caption=caption)
+    return media_content(media, caption)

@@ -1,7 +1,6 @@
 """How Meta posts webhooks: to an endpoint that passed the handshake, signed, and again until one succeeds."""
 
 import asyncio
-import hmac
 import json
 import secrets
 import time
@@ -13,6 +12,8 @@ import httpx
 from services.simulator.ledger import Kind
 from services.simulator.messenger.memory import Memory, Person
 from services.simulator.messenger.page import Page
+from services.simulator.meta_webhooks import webhook_headers
+from services.simulator.posted import Posted
 from services.simulator.vendors import facts
 
 GAPS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -21,28 +22,10 @@ _TIMEOUT = httpx.Timeout(20, connect=5)
 """Meta waits 20 seconds for an answer."""
 
 
-@dataclass(frozen=True)
-class Posted:
-    """How a webhook went: the HTTP status, or the name of the error. ``tries`` counts those up to this answer."""
-
-    status: int | None
-    tries: int
-    took_ms: float
-    error: str | None = None
-
-    @property
-    def taken(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-
 def written(page: Page, event: dict[str, Any], now_ms: int, *, key: str = "messaging") -> bytes:
     """The webhook of one event: PHP's JSON, in which slashes and all that is not ASCII are escaped."""
     body = {"object": "page", "entry": [{"time": now_ms, "id": page.id, key: [event]}]}
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
-
-
-def sign(app_secret: str, body: bytes, how: str = "sha256") -> str:
-    return f"{how}={hmac.new(app_secret.encode(), body, how).hexdigest()}"
 
 
 @dataclass
@@ -86,12 +69,7 @@ class Webhooks:
     async def _answered(self, page: Page, body: bytes) -> tuple[int | None, str | None]:
         if not await self._is_proven(page):
             return None, "HandshakeFailed"
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "facebookexternalua",
-            "X-Hub-Signature": sign(page.app_secret, body, "sha1"),
-            "X-Hub-Signature-256": sign(page.app_secret, body),
-        }
+        headers = webhook_headers(page.app_secret, body)
         answer = await self.memory.state.http.post(
             page.line.webhook_url, content=body, headers=headers, timeout=_TIMEOUT
         )

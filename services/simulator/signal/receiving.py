@@ -7,30 +7,20 @@ is lost.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import orjson
 from starlette.websockets import WebSocketDisconnect
 
+from services.simulator.posted import Posted
 from services.simulator.signal.memory import Account
 
 SUCCESSES = (200, 201)
 NOBODY = "NobodyConnected"
 
 
-@dataclass(frozen=True)
-class Told:
-    """How it went: the webhook's HTTP status, or the name of the error. A socket answers nothing."""
-
-    status: int | None
-    tries: int
-    took_ms: float
-    error: str | None = None
-
-
-async def tell(http: httpx.AsyncClient, account: Account, envelope: Mapping[str, Any]) -> Told:
+async def tell(http: httpx.AsyncClient, account: Account, envelope: Mapping[str, Any]) -> Posted:
     params = {"envelope": envelope, "account": account.number}
     async with account.turn:
         began = time.perf_counter()
@@ -39,7 +29,7 @@ async def tell(http: httpx.AsyncClient, account: Account, envelope: Mapping[str,
         if account.receive == "webhook":
             status, error = await _post(http, account.webhook_url, params)
         tries = 1 if account.receive == "webhook" else reached
-        return Told(status, tries, (time.perf_counter() - began) * 1000, error)
+        return Posted(status, tries, (time.perf_counter() - began) * 1000, error)
 
 
 async def _through_sockets(account: Account, params: Mapping[str, Any]) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.simulator.posted import Posted
 from services.simulator.vendors import Line
 
 BOT_TOKEN, SECRET_TOKEN = "bot-token", "secret-token"
@@ -18,20 +19,6 @@ UNLESS_ASKED = frozenset({"message_reaction"})
 BURST, REFILL_S = 30, 1.0
 """So many messages go to a chat at once, then one in so many seconds."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
-
-
-@dataclass(frozen=True)
-class Posted:
-    """How posting an update went: the HTTP status, or the name of the error."""
-
-    status: int | None
-    tries: int
-    took_ms: float
-    error: str | None = None
-
-    @property
-    def taken(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass

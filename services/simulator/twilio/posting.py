@@ -5,26 +5,17 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import uuid4
 from xml.etree import ElementTree
 
 import httpx
 
+from services.simulator.posted import Posted
+
 CONNECT_TRIES = 2
 _TIMEOUT = httpx.Timeout(15, connect=5)
 NOT_XML, NOT_TWIML = "12300", "12100"
 """Twilio's codes for an answer of a wrong content type, and for one that it cannot read."""
-
-
-@dataclass(frozen=True)
-class Posted:
-    """How a webhook went: the HTTP status, or the name of the error; Twilio's code for an answer that is no TwiML."""
-
-    status: int | None
-    tries: int
-    took_ms: float
-    error: str | None = None
 
 
 def sign(token: str, url: str, fields: Mapping[str, str]) -> str:
