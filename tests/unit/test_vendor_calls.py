@@ -48,7 +48,7 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 @pytest_asyncio.fixture
 async def calls() -> AsyncIterator[VendorCalls]:
-    async with vendor_calls(cast(DaprClient, None)) as made:
+    async with vendor_calls(cast(DaprClient, None), "127.0.0.1") as made:
         yield made
 
 
@@ -112,7 +112,7 @@ async def test_a_cut_answer_leaves_it_open_and_is_not_repeated(
 async def test_silence_leaves_it_open(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.delivery.vendor_calls.CALL_S", 2.05)
     vendor.silent = True
-    async with vendor_calls(cast(DaprClient, None)) as calls:
+    async with vendor_calls(cast(DaprClient, None), "127.0.0.1") as calls:
         with pytest.raises(NoAnswer):
             await calls(call(vendor))
 
@@ -126,6 +126,6 @@ async def test_a_name_that_nobody_resolves_in_time_was_not_reached(monkeypatch: 
     monkeypatch.setattr("aiohttp.TCPConnector._resolve_host", silent)
     monkeypatch.setattr("services.delivery.vendor_calls.CONNECT_S", 0.05)
     monkeypatch.setattr("services.delivery.vendor_calls.CALL_S", 2.5)
-    async with vendor_calls(cast(DaprClient, None)) as calls:
+    async with vendor_calls(cast(DaprClient, None), "127.0.0.1") as calls:
         with pytest.raises(NotReached):
             await calls(VendorCall("POST", "http://vendor.test/"))
