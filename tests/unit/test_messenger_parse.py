@@ -330,7 +330,7 @@ def test_entry_whose_events_are_no_list() -> None:
         (b"", "body"),
         (b"[" * 100_000, "body"),
         (b'{"object":"page"', "body"),
-        (b"[]", "object"),
+        (b"[]", "body"),
         (b"{}", "object"),
         (webhook(entry(event())) | {"object": "instagram"}, "object"),
         ({"object": "page"}, "entry"),

@@ -7,6 +7,7 @@ import orjson
 from pydantic import ValidationError
 
 from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart
+from m2n.adapters.json_body import read_json
 from m2n.message import (
     Address,
     ChoiceContent,
@@ -21,7 +22,6 @@ from m2n.message import (
 )
 from services.channels.messenger.content import contents, emoji_of
 from services.channels.messenger.events import IGNORED, Edit, Event, Message, Postback, Reaction, unknown_kind
-from services.channels.messenger.json_body import read_json
 from services.channels.messenger.receipts import receipts
 from services.channels.messenger.source import Source
 
@@ -47,7 +47,7 @@ def parse(body: bytes, source: Source) -> Parsed:
 
 def _own_entries(body: bytes, page_id: str) -> list[dict[str, Any]]:
     whole = read_json(body)
-    if not isinstance(whole, dict) or whole.get("object") != "page":
+    if whole.get("object") != "page":
         raise MalformedWebhook("object: expected 'page'; give this webhook address only to the product Messenger")
     entries = whole.get("entry")
     if not isinstance(entries, list):

@@ -11,10 +11,10 @@ import orjson
 from pydantic import ValidationError
 
 from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart, WebhookRequest
+from m2n.adapters.json_body import read_json
 from m2n.message import Address, Content, Hop, Identity, Inbound, Receipt, TypingContent
 from services.channels.meta_core.handshake import challenge, is_handshake
 from services.channels.whatsapp_cloud.content import contents
-from services.channels.whatsapp_cloud.json_body import read_json
 from services.channels.whatsapp_cloud.people import Contacts, Sender, renamed, sender_of
 from services.channels.whatsapp_cloud.receipts import receipt
 from services.channels.whatsapp_cloud.settings import WhatsAppCloudSettings
