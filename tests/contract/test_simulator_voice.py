@@ -449,8 +449,8 @@ async def test_a_whole_call(simulator: httpx.AsyncClient, installation: Installa
     await heard(simulator, "You said and bye.")
     assert (await does(simulator, hang_up=True))["status"] == 204
     assert await ledger(simulator, "refused") == []
-    contents = [message.content.model_dump(exclude_none=True) for message in installation.kept]
-    assert [content.get("text") or content["event"] for content in contents] == ["hello", "and bye", "ended"]
+    kept = {message.vendor_message_id: message.content.model_dump() for message in installation.kept}
+    assert [content.get("text") or content["event"] for content in kept.values()] == ["hello", "and bye", "ended"]
 
 
 @pytest.mark.parametrize("mode", ["gather", "relay"])

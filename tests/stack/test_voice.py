@@ -1,20 +1,25 @@
-"""Calls on the real stack: the stand-in of the telephone network, Twilio's requests, bot, agent, transfers, failures."""
+"""Calls on the real stack: a caller at the stand-in's telephone, bot, agent, transfers, failures."""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import orjson
 import pytest
-import pytest_asyncio
+from redis.asyncio import Redis
 
+from m2n.events import DeskNotice
+from m2n.message import Author
+from services.channels.voice.calls import CallKey, CallOver, Calls, NewLine
+from services.channels.voice.wakeups import WakeUps
+from services.handover.phone.transfer import Transfer
 from tests.stack.tenant_documents import tenant_document, unused_id
 from tests.stack.world import LIMIT_S, World, eventually, random_phone
 
 pytestmark = pytest.mark.stack
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 MENU = {
     "default_language": "en",
@@ -133,8 +138,7 @@ async def test_a_caller_asks_and_hears_the_bot(world: World) -> None:
     await caller.hears("How can I help")
     await caller.hears("Always.")
     assert (await caller.does(hang_up=True))["status"] == 204
-    refused = [entry for entry in await caller.entries("refused")]
-    assert refused == []
+    assert await caller.entries("refused") == []
 
 
 async def test_a_choice_is_offered_by_key_and_chosen_by_key(world: World) -> None:
@@ -242,7 +246,7 @@ async def test_a_caller_is_connected_with_a_human_and_comes_back_to_the_bot(worl
     assert [entry for entry in await caller.entries("outbound") if "talking to" in entry["text"]] == []
 
 
-async def test_when_nobody_answers_the_bot_goes_on(world: World) -> None:
+async def test_when_nobody_answers_the_bot_goes_on_and_later_somebody_does(world: World) -> None:
     phone = {"id": unused_id("phone"), "kind": "desk", "adapter": "phone"}
     target = {"kind": "enqueue", "workflow_sid": f"WW{secrets.token_hex(16)}"}
     line = await voice_line(
@@ -257,7 +261,167 @@ async def test_when_nobody_answers_the_bot_goes_on(world: World) -> None:
     queued = [entry for entry in await caller.entries("status") if entry["status"] == "queued"]
     assert orjson.loads(queued[0]["task"])["reason"] == "customer_asked"
     await caller.hears("nobody is free")
-    await caller.does(text="opening hours", extra={"human": "answers", "human_after_s": 0.2})
+    again = {"human": "answers", "human_after_s": 0.2, "human_talks_s": 0.5}
+    await caller.does(text="opening hours", extra=again)
     await caller.hears("Always.")
     await caller.does(text="a real person please")
     await caller.hears("assistant again")
+
+    async def joined() -> list[str]:
+        events = await world.database["voice_calls"].find({"tenant": line.tenant}).to_list()
+        return [call["transfer"]["id"] for call in events if call["transfer"].get("joined_at")]
+
+    assert await eventually(joined)
+
+
+async def test_a_caller_who_waits_in_vain_is_taken_out_of_the_queue(world: World) -> None:
+    phone = {"id": unused_id("phone"), "kind": "desk", "adapter": "phone"}
+    line = await voice_line(
+        world,
+        settings={"transfer": {"kind": "enqueue", "queue": "shop", "hold_music": "https://m2n.example/hold.mp3"}},
+        connections=[phone],
+        rules={
+            "handover": {
+                "phrases": {"en": ["real person"]},
+                "desk_by_channel": {"voice": phone["id"]},
+                "assign_timeout_s": 5,
+            }
+        },
+    )
+    caller = Caller(world, line)
+    await caller.does(text="a real person please", extra={"human_after_s": 300})
+    await caller.hears("♪")
+    await caller.hears("nobody is free", limit_s=60)
+    await caller.does(text="opening hours")
+    await caller.hears("Always.")
+
+
+async def test_while_the_database_stands_still_the_caller_hears_so_and_then_the_answer(world: World) -> None:
+    caller = Caller(world, await voice_line(world))
+    await caller.does(text="opening hours")
+    await caller.hears("Always.")
+    world.stack.suspend("mongod")
+    try:
+        assert (await caller.does(text="what does it cost"))["status"] == 200
+        await caller.hears("something is not working at our end")
+    finally:
+        world.stack.resume("mongod")
+    await caller.hears("It costs ten.", limit_s=60)
+    assert [entry["text"] for entry in await caller.entries("outbound")].count("It costs ten.") == 1
+
+
+# -- the calls in a real MongoDB -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calls(database: Any, redis: Redis) -> Calls:
+    return Calls(database, WakeUps(redis))
+
+
+def new_key() -> CallKey:
+    return CallKey("acme", "acme-voice", f"CA{secrets.token_hex(16)}")
+
+
+def new_line(number: int, text: str = "hello", **changes: Any) -> NewLine:
+    values = {"key": f"s.{number}", "message": f"s.{number}", "text": text, "author": Author.BOT, "at": NOW}
+    return NewLine.model_validate(values | changes)
+
+
+async def test_messages_are_taken_once_by_one_look_and_again_by_the_same(calls: Calls) -> None:
+    await calls.prepare()
+    key = new_key()
+    added = await asyncio.gather(*(calls.append(key, new_line(number % 5)) for number in range(20)))
+    assert sum(added) == 5
+    taken = await asyncio.gather(*(calls.take(key, f"{number}.0") for number in range(8)))
+    assert sorted(line.key for lines in taken for line in lines) == [f"s.{number}" for number in range(5)]
+    (look,) = [number for number, lines in enumerate(taken) if lines]
+    assert await calls.take(key, f"{look}.0") == taken[look]
+
+
+async def test_what_a_lost_answer_held_is_taken_by_the_next_look(calls: Calls) -> None:
+    key = new_key()
+    await calls.append(key, new_line(1))
+    assert [line.key for line in await calls.take(key, "1.0")] == ["s.1"]
+    await calls.put_back(key, "1.0")
+    await calls.put_back(key, "0.9")
+    assert [line.key for line in await calls.take(key, "1.1")] == ["s.1"]
+    assert await calls.take(key, "1.2") == ()
+
+
+async def test_a_call_that_is_over_takes_nothing_and_says_what_was_not_heard(calls: Calls) -> None:
+    key = new_key()
+    await calls.append(key, new_line(1))
+    await calls.take(key, "1.0")
+    await calls.append(key, new_line(2))
+    assert await calls.end(key, "completed") == ("s.2",)
+    assert await calls.end(key, "failed") == ()
+    with pytest.raises(CallOver):
+        await calls.append(key, new_line(3))
+    assert await calls.append(key, new_line(2)) is False
+    call = await calls.get(key)
+    assert call is not None
+    assert call.over is not None
+    assert call.over.reason == "completed"
+
+
+async def test_an_interruption_is_kept_and_its_answers_rest_not_said(calls: Calls) -> None:
+    key = new_key()
+    for number in (1, 2):
+        await calls.append(key, new_line(number))
+    await calls.take(key, "1.0")
+    await calls.cut(key, {"s.1": "hel", "s.2": ""}, NOW)
+    await calls.append(key, new_line(3))
+    await calls.append(key, new_line(4, at=NOW + timedelta(milliseconds=5)))
+    assert [line.key for line in await calls.take(key, "2.0")] == ["s.4"]
+    call = await calls.get(key)
+    assert call is not None
+    assert [(line.state, line.heard) for line in call.lines[:2]] == [("cut", "hel"), ("cut", "")]
+
+
+async def test_a_transfer_is_begun_once_and_ends_once(calls: Calls) -> None:
+    key = new_key()
+    target = {"kind": "dial", "number": "+15550100009"}
+    transfer = Transfer.model_validate({"id": f"{key.sid}:2", "target": target, "asked_at": NOW})
+    asked = await asyncio.gather(*(calls.ask_transfer(key, transfer) for _ in range(5)))
+    assert {one.id for one in asked if one} == {transfer.id}
+    taken = await asyncio.gather(*(calls.take_transfer(key, f"{number}.0") for number in range(5)))
+    (by,) = [one.by for one in taken if one]
+    assert by is not None
+    assert (await calls.take_transfer(key, by)) is not None
+    first, second = await calls.end_transfer(key, True), await calls.end_transfer(key, False)
+    assert first == second
+    assert first is not None
+    assert first.answered is True
+    assert await calls.take_transfer(key, by) is None
+    assert await calls.ask_transfer(key, transfer) == first
+
+
+async def test_a_transfer_may_be_taken_back_before_and_after_it_comes(calls: Calls) -> None:
+    target = {"kind": "dial", "number": "+15550100009"}
+    for before in (True, False):
+        key = new_key()
+        values = {"id": f"{key.sid}:2", "target": target, "asked_at": NOW}
+        notice = DeskNotice.model_validate(
+            {"id": "n", "tenant": "acme", "profile_id": "P", "session_id": key.sid, "epoch": 2, "what": "cancelled"}
+            | {"at": NOW}
+        )
+        if before:
+            await calls.recall(values["id"], notice)
+        await calls.ask_transfer(key, Transfer.model_validate(values))
+        if not before:
+            await calls.recall(values["id"], notice)
+        assert await calls.take_transfer(key, "1.0") is None
+
+
+async def test_a_waiting_look_is_woken_by_another_process(calls: Calls, database: Any, redis: Redis) -> None:
+    elsewhere, key = Calls(database, WakeUps(redis)), new_key()
+    listening = asyncio.create_task(calls.wakeups.listen())
+    try:
+        with calls.wakeups.news(key.id) as news:
+            await asyncio.wait_for(news.wait(), 10)  # the subscription itself wakes
+            news.clear()
+            await elsewhere.append(key, new_line(1))
+            await asyncio.wait_for(news.wait(), 10)
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
