@@ -64,6 +64,11 @@ def test_port_may_be_named_or_not() -> None:
     assert is_genuine(form("https://mycompany.com/x", {"A": "1"}, with_port), TOKEN)
 
 
+def test_the_sockets_own_port_may_be_named_too() -> None:
+    signed = signature(TOKEN, "wss://mycompany.com:443/relay")
+    assert is_genuine(form("wss://mycompany.com/relay", {}, signed), TOKEN)
+
+
 def test_own_port_stays_signed() -> None:
     signed = signature(TOKEN, "https://mycompany.com:8443/x", [(b"A", b"1")])
     assert is_genuine(form("https://mycompany.com:8443/x", {"A": "1"}, signed), TOKEN)

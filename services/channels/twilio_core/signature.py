@@ -63,6 +63,6 @@ def _spellings(url: str) -> tuple[str, ...]:
     if found is None:
         return (url,)
     scheme, host, port = found.groups()
-    own_port = port or ("443" if scheme.lower() == "https" else "80")
+    own_port = port or ("443" if scheme.lower() in ("https", "wss") else "80")
     path = url[found.end() :]
     return url, f"{scheme}://{host}{path}", f"{scheme}://{host}:{own_port}{path}"
