@@ -7,7 +7,17 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from m2n.adapters.channel import Accepted, MalformedWebhook, Parsed, Refused, Retry, WebhookRequest
+from m2n.adapters.channel import (
+    Accepted,
+    MalformedWebhook,
+    Parsed,
+    Refused,
+    Retry,
+    SendContext,
+    Signal,
+    WebhookRequest,
+)
+from m2n.adapters.degradation import NotShowable, rendered
 from m2n.message import (
     MAX_TEXT,
     Address,
@@ -15,7 +25,11 @@ from m2n.message import (
     Button,
     ButtonsContent,
     Inbound,
+    ListContent,
+    ListItem,
     Outbound,
+    ReceiptStatus,
+    TemplateContent,
     TextContent,
     TypingContent,
     UnsupportedContent,
@@ -35,6 +49,7 @@ CONNECTION = Connection(
     settings={"allowed_origins": ["https://shop.example"]},
 )
 URL = "https://hooks.example/webhooks/webchat/acme-web"
+CONTEXT = SendContext(CONNECTION, SECRETS, "", NOW)
 TOKEN = issue(Visitor("visitor1", NOW + timedelta(hours=1)), "acme-web", SECRETS["signing-key"])
 chat = WebChat(clock=lambda: NOW)
 
@@ -124,7 +139,7 @@ def test_other_contents(body: dict[str, Any]) -> None:
         ({"echo_id": "", "text": "secret"}, "echo_id: "),
         ({"echo_id": "x" * 65, "text": "secret"}, "echo_id: "),
         ({"echo_id": 7, "text": "secret"}, "echo_id: "),
-        ({"echo_id": "e"}, "exactly one of text, choice, location and typing"),
+        ({"echo_id": "e"}, "exactly one of text, choice, location, attachment and typing"),
         ({"echo_id": "e", "text": "secret", "typing": True}, "exactly one of"),
         ({"echo_id": "e", "text": ""}, "text: "),
         ({"echo_id": "e", "text": "secret" * MAX_TEXT}, "text: "),
@@ -132,6 +147,12 @@ def test_other_contents(body: dict[str, Any]) -> None:
         ({"echo_id": "e", "choice": {"id": "y"}}, "choice.title: "),
         ({"echo_id": "e", "location": {"latitude": 91, "longitude": 0}}, "location.latitude: "),
         ({"echo_id": "e", "text": "secret", "language": "deutsch sprechend"}, "language: "),
+        ({"echo_id": "e", "text": "secret", "receipt": {"id": "1", "status": "read"}}, "receipts without a message"),
+        ({"receipts": []}, "receipts: "),
+        ({"receipts": [{"id": "1", "status": "read"}] * 201}, "receipts: "),
+        ({"receipt": {"id": "1"}}, "receipt.status: "),
+        ({"echo_id": "e", "attachment": {"id": "nonsense"}}, "attachment.id: "),
+        ({"echo_id": "e", "attachment": {"url": "https://evil.example"}}, "attachment.id: "),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -175,7 +196,7 @@ def outbound(content: Any) -> Outbound:
 
 def test_message_goes_to_the_inbox() -> None:
     content = ButtonsContent(text="Sure?", buttons=(Button(id="y", title="Yes"),))
-    (call,) = chat.render(outbound(content), CONNECTION, SECRETS, "")
+    (call,) = rendered(chat, outbound(content), CONTEXT)
     assert (call.app_id, call.method, call.repeatable) == ("webhooks", "POST", True)
     assert call.url == "/internal/webchat/acme-web/visitors/visi%2Ftor/messages"
     assert orjson.loads(call.json or b"") == {
@@ -188,17 +209,71 @@ def test_message_goes_to_the_inbox() -> None:
     assert BrowserMessage.model_validate_json(call.json or b"").content == content
 
 
-def test_what_pages_do_not_show() -> None:
-    for content in (TypingContent(), UnsupportedContent(vendor_type="x")):
-        assert chat.render(outbound(content), CONNECTION, SECRETS, "") == ()
+def test_what_pages_do_not_show_is_refused() -> None:
+    for content in (TemplateContent(template="x"), UnsupportedContent(vendor_type="x")):
+        with pytest.raises(NotShowable):
+            rendered(chat, outbound(content), CONTEXT)
+
+
+def test_lists_keep_what_buttons_have_no_room_for() -> None:
+    items = tuple(ListItem(id=f"i{n}", title=f"Bike {n}", description="14 € a day") for n in range(30))
+    (call,) = rendered(chat, outbound(ListContent(text="Which?", button="Bikes", items=items)), CONTEXT)
+    content = BrowserMessage.model_validate_json(call.json or b"").content
+    assert content == ListContent(text="Which?", button="Bikes", items=items)
+
+
+def test_typing_is_a_signal_and_no_message() -> None:
+    (call,) = rendered(chat, outbound(TypingContent()), CONTEXT)
+    assert call.url == "/internal/webchat/acme-web/visitors/visi%2Ftor/signals"
+    assert orjson.loads(call.json or b"") == {"typing": {"on": True, "author": "agent", "author_name": "Kim"}}
+
+
+def test_signals() -> None:
+    (typing,) = chat.signal(Signal("typing", "visitor1"), CONTEXT)
+    (read,) = chat.signal(Signal("read", "visitor1", "visitor1:e1"), CONTEXT)
+    assert orjson.loads(typing.json or b"") == {"typing": {"on": True}}
+    assert orjson.loads(read.json or b"") == {"read": "visitor1:e1"}
+    assert {typing.url, read.url} == {"/internal/webchat/acme-web/visitors/visitor1/signals"}
+    assert chat.signal(Signal("read", "visitor1"), CONTEXT) == ()
+
+
+def test_what_was_seen() -> None:
+    body = {"receipt": {"id": "P1.1.2", "status": "read"}, "receipts": [{"id": "P1.1.3", "status": "delivered"}]}
+    found = chat.parse(posted(body), "acme", CONNECTION, NOW)
+    assert found.messages == ()
+    assert [(one.message_id, one.status, one.tenant, one.connection) for one in found.receipts] == [
+        ("P1.1.2", ReceiptStatus.READ, "acme", "acme-web"),
+        ("P1.1.3", ReceiptStatus.DELIVERED, "acme", "acme-web"),
+    ]
+
+
+def test_statuses_of_a_later_widget_count_for_nothing() -> None:
+    found = chat.parse(posted({"receipts": [{"id": "P1.1.2", "status": "hovered"}]}), "acme", CONNECTION, NOW)
+    assert found == Parsed()
+
+
+def test_users_of_the_site_have_an_identity_more() -> None:
+    token = issue(Visitor("visitor1", NOW + timedelta(hours=1), "ada@example.org"), "acme-web", SECRETS["signing-key"])
+    request = posted({"echo_id": "e1", "text": "x"}, authorization=f"Bearer {token}")
+    (found,) = chat.parse(request, "acme", CONNECTION, NOW).messages
+    assert [(i.scheme, i.value) for i in found.identities] == [
+        ("web_visitor", "visitor1"),
+        ("web_user", "acme-web:ada@example.org"),
+    ]
+    shared = CONNECTION.model_copy(update={"settings": {"users": "customers"}})
+    (found,) = chat.parse(request, "acme", shared, NOW).messages
+    assert found.identities[1].value == "customers:ada@example.org"
 
 
 def test_outcomes() -> None:
     assert chat.outcome(200, {}, b"") == Accepted(None)
     assert isinstance(chat.outcome(404, {}, b""), Refused)
     assert isinstance(chat.outcome(413, {}, b""), Refused)
-    for status in (302, 500, 502, 503):
+    for status in (302, 408, 429, 500, 502, 503):
         assert isinstance(chat.outcome(status, {}, b""), Retry)
+    limited = chat.outcome(429, {"Retry-After": "7"}, b"")
+    assert isinstance(limited, Retry)
+    assert limited.after_s == 7
 
 
 @pytest.mark.parametrize(
@@ -209,6 +284,11 @@ def test_outcomes() -> None:
         {"allowed_origins": ["https://Shop.example"]},
         {"token_ttl_s": 30 * 86_400 + 1},
         {"token_ttl": 60},
+        {"max_attachment_bytes": 26 * 1024 * 1024},
+        {"attachment_types": []},
+        {"attachment_types": ["*/*"]},
+        {"limits": {"messages": 0}},
+        {"users": "My Users"},
     ],
     ids=str,
 )
@@ -218,4 +298,7 @@ def test_wrong_settings_are_refused_by_name(wrong: dict[str, Any]) -> None:
 
 
 def test_settings_have_safe_defaults() -> None:
-    assert WebChatSettings() == WebChatSettings(allowed_origins=(), token_ttl_s=86_400)
+    settings = WebChatSettings()
+    assert (settings.allowed_origins, settings.token_ttl_s) == ((), 86_400)
+    assert settings.max_attachment_bytes == 10 * 1024 * 1024
+    assert not any(kind.startswith(("text/html", "image/svg", "text/javascript")) for kind in settings.attachment_types)

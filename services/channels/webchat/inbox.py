@@ -1,5 +1,10 @@
-"""Visitors' inboxes: what a visitor's page has to show, kept in MongoDB until the visitor's token has long run out."""
+"""Visitors' inboxes: what a visitor's page has to show, kept in MongoDB until the visitor's token has long run out.
 
+What the visitor said stands in it as well, put there before the queue has it: so it stands above its answer, and says
+``sending`` until it is safe.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +14,15 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from m2n.clock import Clock, now
 from m2n.keys import digest
-from services.channels.webchat.browser import BrowserMessage
+from services.channels.webchat.browser import BrowserMessage, own_id
 from services.channels.webchat.settings import MAX_TOKEN_TTL_S
 from services.channels.webchat.wakeups import WakeUps
 
 COLLECTION = "webchat_inbox"
 KEPT = 200
 """So many of the last messages stay in an inbox."""
+KEPT_FOR_S = MAX_TOKEN_TTL_S + 86_400
+"""An inbox that nobody wrote to for so long is removed: as long as a token can live, and a day."""
 _TOO_LARGE = frozenset({10334, 17419, 17280})
 """MongoDB's codes for a document above 16 MiB."""
 
@@ -35,6 +42,14 @@ class VisitorKey:
         return digest(self.tenant, self.connection, self.visitor)
 
 
+@dataclass(frozen=True)
+class News:
+    """What a reader has not seen: messages in order, and up to which of the visitor's own an agent has read."""
+
+    messages: tuple[BrowserMessage, ...] = ()
+    read_to: str | None = None
+
+
 class VisitorInbox:
     """One document per visitor. ``append`` wakes the readers who wait at ``wakeups``."""
 
@@ -43,8 +58,7 @@ class VisitorInbox:
         self._inboxes = database.get_collection(COLLECTION, write_concern=WriteConcern("majority"))
 
     async def prepare(self) -> None:
-        """Let MongoDB remove inboxes that nobody wrote to for as long as a token can live, and a day."""
-        await self._inboxes.create_index("written_at", expireAfterSeconds=MAX_TOKEN_TTL_S + 86_400)
+        await self._inboxes.create_index("written_at", expireAfterSeconds=KEPT_FOR_S)
 
     async def append(self, key: VisitorKey, message: BrowserMessage) -> bool:
         """Add the message unless its id is there, in one step; False when it was there.
@@ -81,9 +95,42 @@ class VisitorInbox:
         done = await self._inboxes.update_one(unseen, change, upsert=upsert)
         return done.matched_count == 1 or done.upserted_id is not None
 
+    async def confirm(self, key: VisitorKey, message_id: str) -> None:
+        """The queue has the visitor's message."""
+        named = {"_id": key.id, "messages": {"$elemMatch": {"id": message_id, "status": "sending"}}}
+        done = await self._inboxes.update_one(named, {"$set": {"messages.$.status": "sent"}})
+        if done.modified_count:
+            await self.wakeups.wake(key.id, f"sent {message_id}")
+
+    async def read(self, key: VisitorKey, vendor_message_id: str) -> None:
+        """An agent has read the visitor's message and those before it. Never goes back; unknown ones are ignored."""
+        found = await self._inboxes.find_one({"_id": key.id}, {"messages.id": 1, "read_to": 1})
+        ids = [line["id"] for line in found["messages"]] if found else []
+        reached, before = own_id(vendor_message_id), found.get("read_to") if found else None
+        if reached not in ids or (before in ids and ids.index(before) >= ids.index(reached)):
+            return
+        done = await self._inboxes.update_one({"_id": key.id, "read_to": before}, {"$set": {"read_to": reached}})
+        if done.modified_count:
+            await self.wakeups.wake(key.id)
+
+    async def known(self, key: VisitorKey, ids: Collection[str]) -> frozenset[str]:
+        """Those of the messages that are in the inbox."""
+        found = await self._inboxes.find_one({"_id": key.id}, {"messages.id": 1})
+        return frozenset(line["id"] for line in found["messages"]) & frozenset(ids) if found else frozenset()
+
+    async def news(self, key: VisitorKey, last_event_id: str | None, read_to: str | None) -> News:
+        """What came after that message, and after an agent had read so far.
+
+        All that is kept for None and for an id that is not there any more.
+        """
+        changed = {"_id": key.id, "$or": [{"last": {"$ne": last_event_id}}, {"read_to": {"$ne": read_to}}]}
+        found = await self._inboxes.find_one(changed, {"messages": 1, "read_to": 1})
+        if found is None:
+            return News(read_to=read_to)
+        lines = found["messages"]
+        seen = next((at for at, line in enumerate(lines, start=1) if line["id"] == last_event_id), 0)
+        return News(tuple(BrowserMessage.model_validate(line) for line in lines[seen:]), found.get("read_to"))
+
     async def after(self, key: VisitorKey, last_event_id: str | None) -> tuple[BrowserMessage, ...]:
         """The messages after that one, in order; all that are kept for None or an id that is not there any more."""
-        found = await self._inboxes.find_one({"_id": key.id, "last": {"$ne": last_event_id}}, {"messages": 1})
-        lines = found["messages"] if found else []
-        seen = next((at for at, line in enumerate(lines, start=1) if line["id"] == last_event_id), 0)
-        return tuple(BrowserMessage.model_validate(line) for line in lines[seen:])
+        return (await self.news(key, last_event_id, None)).messages

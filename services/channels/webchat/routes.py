@@ -1,35 +1,36 @@
-"""The chat's own routes, for the app that takes webhooks: new visitors, their event streams, their inboxes."""
+"""The chat's own routes, for the app that takes webhooks: visitors, what they read, post and upload, their inboxes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from m2n.clock import Clock, now
-from m2n.message import Moment
 from m2n.serialization import to_json
-from services.channels.webchat.browser import BrowserMessage
-from services.channels.webchat.inbox import MessageTooLarge, VisitorInbox, VisitorKey
-from services.channels.webchat.lookup import Chat, Lookup, Resolved, find_chat
-from services.channels.webchat.origins import is_allowed
-from services.channels.webchat.tokens import bearer, new_visitor_id
+from services.channels.webchat.browser import BrowserMessage, SignalBody
+from services.channels.webchat.doors import Doors
+from services.channels.webchat.inbox import MessageTooLarge, VisitorInbox
+from services.channels.webchat.lookup import Chat
+from services.channels.webchat.posting import Posting
+from services.channels.webchat.reading import PageEvent, PageEvents, Reader, with_fresh_links
+from services.channels.webchat.settings import MAX_ATTACHMENT_BYTES
+from services.channels.webchat.tokens import Visitor
+from services.channels.webchat.uploads import Uploads
+from services.channels.webchat.visitors import Entrance
 
-LOOK_AGAIN_S = 3.0
-"""A waiting stream looks into the inbox after so many seconds, also when nothing woke it."""
 KEEP_ALIVE_S = 15
 RECONNECT_MS = 1000
-
-
-class VisitorAnswer(BaseModel):
-    """Answer of POST /webchat/{connection}/visitors."""
-
-    visitor: str
-    token: str
-    expires_at: Moment
+MAX_WAIT_S = 25.0
+MAX_READERS = 30
+"""So many streams and polls of one visitor wait in one process; browsers open a few for a site."""
+MAX_ENTRY_BYTES = 4096
+MAX_POST_BYTES = 1024 * 1024
+"""The longest text that is taken, in JSON's longest spelling of it, and some more."""
+LinkTo = Callable[[str, str], str]
+"""Of tenant and media id; raises ValueError in an installation without a key for links."""
 
 
 class InboxAnswer(BaseModel):
@@ -38,34 +39,28 @@ class InboxAnswer(BaseModel):
     new: bool
 
 
-def router(lookup: Lookup, inbox: VisitorInbox, clock: Clock = now) -> APIRouter:
+def router(reading: "Reading", entrance: Entrance, posting: Posting, uploads: Uploads) -> APIRouter:
     """The routes. Those below /internal/ are for the sidecar only: the app is to guard them by the sidecar's token."""
-    chats = _Chats(lookup, inbox, clock)
     made = APIRouter()
-    made.add_api_route("/webchat/{connection}/visitors", chats.enter, methods=["POST"], response_model=VisitorAnswer)
-    made.add_api_route("/webchat/{connection}/events", chats.events, methods=["GET"], response_model=None)
-    made.add_api_route(
-        "/internal/webchat/{connection}/visitors/{visitor}/messages",
-        chats.take,
-        methods=["POST"],
-        response_model=InboxAnswer,
-    )
+    chat = "/webchat/{connection}"
+    made.add_api_route(f"{chat}/visitors", entrance.enter, methods=["POST"], max_body_size=MAX_ENTRY_BYTES)
+    made.add_api_route(f"{chat}/events", reading.events, methods=["GET"], response_model=None)
+    made.add_api_route(f"{chat}/messages", reading.messages, methods=["GET"])
+    made.add_api_route(f"{chat}/messages", posting.take, methods=["POST"], max_body_size=MAX_POST_BYTES)
+    made.add_api_route(f"{chat}/attachments", uploads.take, methods=["POST"], max_body_size=MAX_ATTACHMENT_BYTES)
+    visitor = "/internal/webchat/{connection}/visitors/{visitor}"
+    made.add_api_route(f"{visitor}/messages", reading.take, methods=["POST"])
+    made.add_api_route(f"{visitor}/signals", reading.signal, methods=["POST"], status_code=204)
     return made
 
 
 @dataclass(frozen=True)
-class _Chats:
-    lookup: Lookup
-    inbox: VisitorInbox
-    clock: Clock
+class Reading:
+    """What a visitor's page reads, and how it gets there."""
 
-    async def enter(self, connection: str, request: Request) -> VisitorAnswer:
-        """A token for a new visitor, or a fresh one for the visitor whose token is sent along and still good."""
-        chat = await self._opened(connection, request)
-        known = chat.visitor(bearer(request.headers), self.clock())
-        visitor = known.id if known else new_visitor_id()
-        token, expires_at = chat.token(visitor, self.clock())
-        return VisitorAnswer(visitor=visitor, token=token, expires_at=expires_at)
+    doors: Doors
+    inbox: VisitorInbox
+    link: LinkTo
 
     async def events(
         self,
@@ -73,45 +68,72 @@ class _Chats:
         request: Request,
         token: str = "",
         after: str | None = None,
+        both: bool = False,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
-        """The visitor's messages as server-sent events, from the one after the named on, until the token runs out."""
-        chat = await self._opened(connection, request)
-        visitor = chat.visitor(bearer(request.headers) or token, self.clock())
-        if visitor is None:
-            raise HTTPException(401, "token: expected a visitor token that has not run out; ask for a new one")
-        stream = self._stream(chat.inbox(visitor.id), last_event_id or after, visitor.expires_at)
-        return EventSourceResponse(stream, ping=KEEP_ALIVE_S)
+        """The visitor's messages as server-sent events, from the one after the named on, until the token runs out.
+
+        ``both``: also what the visitor said, and the events ``status`` and ``typing``.
+        """
+        chat, visitor = await self._let_in(connection, request, token)
+        reader = self._reader(chat, visitor.id, last_event_id or after, both)
+        return EventSourceResponse(self._stream(reader, visitor.expires_at), ping=KEEP_ALIVE_S)
+
+    async def messages(
+        self,
+        connection: str,
+        request: Request,
+        after: str | None = None,
+        read_to: str | None = None,
+        both: bool = False,
+        wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> PageEvents:
+        """The same for pages that cannot read a stream: at once what there is, else what comes within ``wait`` s."""
+        chat, visitor = await self._let_in(connection, request)
+        reader = self._reader(chat, visitor.id, last_event_id or after, both)
+        reader.read_to, reader.knows_status = read_to, True
+        return PageEvents(events=await reader.poll(wait))
 
     async def take(self, connection: str, visitor: str, message: BrowserMessage) -> InboxAnswer:
         """Put a message into a visitor's inbox; the same one again changes nothing."""
-        chat = await self._chat(connection)
+        chat = await self.doors.chat(connection)
         try:
             return InboxAnswer(new=await self.inbox.append(chat.inbox(visitor), message))
         except MessageTooLarge as too_large:
             raise HTTPException(413, str(too_large)) from None
 
-    async def _stream(self, key: VisitorKey, last: str | None, until: datetime) -> AsyncIterator[ServerSentEvent]:
+    async def signal(self, connection: str, visitor: str, signal: SignalBody) -> None:
+        """Show the visitor that somebody types, now or never; or that a message was read."""
+        key = (await self.doors.chat(connection)).inbox(visitor)
+        if signal.typing is not None:
+            await self.inbox.wakeups.wake(key.id, f"typing {to_json(signal.typing).decode()}")
+        if signal.read is not None:
+            await self.inbox.read(key, signal.read)
+
+    async def _let_in(self, connection: str, request: Request, token: str = "") -> tuple[Chat, Visitor]:
+        chat = await self.doors.opened(connection, request)
+        await self.doors.count_address(chat, "reads", chat.settings.limits.address_reads, request)
+        visitor = self.doors.visitor(chat, request, token)
+        if self.inbox.wakeups.waiting(chat.inbox(visitor.id).id) >= MAX_READERS:
+            raise HTTPException(429, f"expected at most {MAX_READERS} pages that read", headers={"retry-after": "10"})
+        return chat, visitor
+
+    def _reader(self, chat: Chat, visitor: str, last: str | None, both: bool) -> Reader:
+        fresh = with_fresh_links(lambda media_id: self.link(chat.tenant, media_id))
+        return Reader(self.inbox, chat.inbox(visitor), last, both, fresh)
+
+    async def _stream(self, reader: Reader, until: datetime) -> AsyncIterator[ServerSentEvent]:
         yield ServerSentEvent(comment="open", retry=RECONNECT_MS)
-        with self.inbox.wakeups.waiter(key.id) as waiter:
-            while self.clock() < until:
-                for message in await self.inbox.after(key, last):
-                    yield ServerSentEvent(id=message.id, data=to_json(message).decode())
-                    last = message.id
-                await waiter.wait(LOOK_AGAIN_S)
-
-    async def _chat(self, connection: str) -> Chat:
-        chat = await find_chat(self.lookup, connection)
-        if chat is None:
-            raise HTTPException(404, "connection: there is no web chat of this id")
-        return chat
-
-    async def _opened(self, connection: str, request: Request) -> Chat:
-        """The chat, for a page that may use it."""
-        chat = await self._chat(connection)
-        if not is_allowed(request.headers, chat.settings.allowed_origins):
-            raise HTTPException(403, "origin: this site is not among the connection's allowed_origins")
-        return chat
+        async for event in reader.stream(lambda: self.doors.clock() < until):
+            yield _sent(event)
 
 
-__all__ = ["Lookup", "Resolved", "router"]
+def _sent(event: PageEvent) -> ServerSentEvent:
+    """Messages without a name, so that every page hears them."""
+    name = None if event.event == "message" else event.event
+    return ServerSentEvent(id=event.id, event=name, data=_json(event))
+
+
+def _json(event: PageEvent) -> str:
+    return event.model_dump_json(include={"data"})[len('{"data":') : -1]

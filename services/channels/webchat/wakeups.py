@@ -1,10 +1,12 @@
 """Wake-ups between processes: one that appended to an inbox tells those in which the visitor's page waits.
 
-Redis carries them and may lose them: whoever waits looks again by itself after a while.
+A note may go with one: what is shown at once or never, such as that an agent types. Redis carries both and may lose
+them: whoever waits looks again by itself after a while.
 """
 
 import asyncio
-from collections import defaultdict
+import secrets
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,26 +17,34 @@ from redis.exceptions import RedisError
 from m2n.telemetry import log
 
 TOPIC = "m2n:webchat-wake-ups"
+NOTES_KEPT = 20
+"""So many of the newest notes wait for a slow reader."""
 SEND_WITHIN_S = 0.5
 """An append does not wait longer for Redis, whatever the client's own time-outs and retries."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Waiter:
     """One who waits for news of one key."""
 
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _notes: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES_KEPT))
 
-    def wake(self) -> None:
+    def wake(self, note: str = "") -> None:
+        if note:
+            self._notes.append(note)
         self._woken.set()
 
-    async def wait(self, at_most_s: float) -> None:
-        """Until woken since the last wait, or until so many seconds are over."""
+    async def wait(self, at_most_s: float) -> tuple[str, ...]:
+        """Until woken since the last wait, or until so many seconds are over; the notes that came since then."""
         try:
             await asyncio.wait_for(self._woken.wait(), at_most_s)
         except TimeoutError:
-            return
+            return ()
         self._woken.clear()
+        notes = tuple(self._notes)
+        self._notes.clear()
+        return notes
 
 
 class WakeUps:
@@ -42,16 +52,21 @@ class WakeUps:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._name = secrets.token_hex(8)
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
 
-    async def wake(self, key: str) -> None:
-        """Wake all who wait for the key. Those of this process are woken without Redis, too."""
-        self._wake_here(key)
+    async def wake(self, key: str, note: str = "") -> None:
+        """Wake all who wait for the key. Those of this process are woken without Redis, too, and get the note once."""
+        self._wake_here(key, note)
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await self._redis.publish(TOPIC, key)
+                await self._redis.publish(TOPIC, f"{key}\n{note}\n{self._name}" if note else key)
         except (RedisError, TimeoutError) as away:
             log().warning("wake-up not sent, readers look again by themselves", error=type(away).__name__)
+
+    def waiting(self, key: str) -> int:
+        """So many wait for the key in this process."""
+        return len(self._waiters.get(key, ()))
 
     @contextmanager
     def waiter(self, key: str) -> Iterator[Waiter]:
@@ -75,11 +90,13 @@ class WakeUps:
         """A fresh subscription wakes everybody: what was said before it went by unheard."""
         data = message.get("data")
         if message.get("type") == "message" and isinstance(data, bytes):
-            self._wake_here(data.decode())
+            key, _, rest = data.decode().partition("\n")
+            note, _, sender = rest.rpartition("\n")
+            self._wake_here(key, note if sender != self._name else "")
         elif message.get("type") == "subscribe":
             for key in tuple(self._waiters):
                 self._wake_here(key)
 
-    def _wake_here(self, key: str) -> None:
+    def _wake_here(self, key: str, note: str = "") -> None:
         for one in self._waiters.get(key, ()):
-            one.wake()
+            one.wake(note)
