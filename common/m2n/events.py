@@ -245,6 +245,7 @@ class CustomerSignal(Model):
     kinds: tuple[Literal["typing", "read"], ...]
     vendor_message_id: Name | None = None
     """The customer's last message."""
+    author_name: Name | None = None
     at: Moment
 
 

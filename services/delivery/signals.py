@@ -41,6 +41,6 @@ class Signals:
         context = SendContext(route.connection, route.secrets, "", clock.now())
         for kind in event.kinds:
             if kind in route.channel.capabilities.signals:
-                signal = Signal(kind, event.address.to, event.vendor_message_id)
+                signal = Signal(kind, event.address.to, event.vendor_message_id, event.author_name)
                 for call in route.channel.signal(signal, context):
                     await self.transport(call)

@@ -129,7 +129,7 @@ class SessionActor(Actor, SessionActorInterface):
             await self._look_whether_it_moved()
         self._record(step, reply, outcome)
         if reply.action is Action.TYPING and outcome.result is domain.Result.IGNORED:
-            self._signal("typing")
+            self._signal("typing", author_name=reply.author_name)
         if outcome.result is domain.Result.REFUSED:
             log().info(
                 "reply refused", tenant=reply.tenant, session=reply.session_id, action=reply.action, why=outcome.why
@@ -360,7 +360,7 @@ class SessionActor(Actor, SessionActorInterface):
             if turn.turn.attempt == 1:
                 self._signal("typing", "read")
 
-    def _signal(self, *wanted: SignalKind) -> None:
+    def _signal(self, *wanted: SignalKind, author_name: str | None = None) -> None:
         """Show the customer that somebody is at work, where the connection asks for it; nobody waits for that."""
         session = self._lane.session if self._lane else None
         connection = session and self._snapshot and self._snapshot.tenant.connection(session.address.connection)
@@ -372,6 +372,7 @@ class SessionActor(Actor, SessionActorInterface):
             address=session.address,
             kinds=kinds,
             vendor_message_id=session.last_vendor_message_id,
+            author_name=author_name,
             at=clock.now(),
         )
         self.ports.beside.soon((self.id.id, "signal"), partial(self.ports.publish_signal, signal), 0)

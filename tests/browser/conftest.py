@@ -6,7 +6,6 @@ import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 
 from tests.browser.site import Site, chromium
-from tests.stack.conftest import stack, world  # noqa: F401 - fixtures
 from tests.stack.world import World
 
 
@@ -17,6 +16,6 @@ async def browser() -> AsyncIterator[Chromium]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def site(world: World) -> AsyncIterator[Site]:  # noqa: F811
+async def site(world: World) -> AsyncIterator[Site]:
     async with Site(world.stack.url("webhooks")).running() as running:
         yield running

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from m2n.events import DeskNotice
 from m2n.message import Author
+from m2n.wake_ups import WakeUps
 from services.channels.voice.calls import CallKey, CallOver, Calls, NewLine
-from services.channels.voice.wakeups import WakeUps
 from services.handover.phone.transfer import Transfer
 from tests.stack.tenant_documents import tenant_document, unused_id
 from tests.stack.world import LIMIT_S, World, eventually, random_phone
@@ -315,7 +315,7 @@ async def test_while_the_database_stands_still_the_caller_hears_so_and_then_the_
 
 @pytest.fixture
 def calls(database: Any, redis: Redis) -> Calls:
-    return Calls(database, WakeUps(redis))
+    return Calls(database, WakeUps(redis, "voice"))
 
 
 def new_key() -> CallKey:
@@ -414,14 +414,13 @@ async def test_a_transfer_may_be_taken_back_before_and_after_it_comes(calls: Cal
 
 
 async def test_a_waiting_look_is_woken_by_another_process(calls: Calls, database: Any, redis: Redis) -> None:
-    elsewhere, key = Calls(database, WakeUps(redis)), new_key()
+    elsewhere, key = Calls(database, WakeUps(redis, "voice")), new_key()
     listening = asyncio.create_task(calls.wakeups.listen())
     try:
-        with calls.wakeups.news(key.id) as news:
-            await asyncio.wait_for(news.wait(), 10)  # the subscription itself wakes
-            news.clear()
+        with calls.wakeups.waiter(key.id) as waiter:
+            await asyncio.wait_for(waiter.wait(30), 10)  # the subscription itself wakes
             await elsewhere.append(key, new_line(1))
-            await asyncio.wait_for(news.wait(), 10)
+            await asyncio.wait_for(waiter.wait(30), 10)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)

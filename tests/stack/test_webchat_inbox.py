@@ -16,6 +16,7 @@ from ulid import ULID
 
 from m2n.adapters.capabilities import Rate
 from m2n.message import Author, TextContent
+from m2n.wake_ups import WakeUps
 from services.channels.webchat import reading
 from services.channels.webchat.browser import BrowserMessage
 from services.channels.webchat.inbox import COLLECTION, KEPT, VisitorInbox, VisitorKey
@@ -23,7 +24,6 @@ from services.channels.webchat.limits import RedisLimiter, TooMany
 from services.channels.webchat.tokens import Visitor, issue
 from services.channels.webchat.users import COLLECTION as USERS
 from services.channels.webchat.users import UserVisitors
-from services.channels.webchat.wakeups import WakeUps
 from tests.unit.webchat_parts import KEY as SIGNING_KEY
 from tests.unit.webchat_parts import Installation
 
@@ -41,7 +41,7 @@ def message(number: int, text: str = "hello") -> BrowserMessage:
 
 @pytest.fixture
 def inbox(database: Any, redis: Redis) -> VisitorInbox:
-    return VisitorInbox(database, WakeUps(redis))
+    return VisitorInbox(database, WakeUps(redis, "webchat"))
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def test_old_inboxes_are_removed_by_the_database(inbox: VisitorInbox, data
 
 
 async def test_wake_ups_reach_other_processes(inbox: VisitorInbox, database: Any, redis: Redis) -> None:
-    elsewhere, whose = WakeUps(redis), key()
+    elsewhere, whose = WakeUps(redis, "webchat"), key()
     async with listening(elsewhere):
         with elsewhere.waiter(whose.id) as waiter:
             waiting = asyncio.create_task(waiter.wait(30))
@@ -118,7 +118,7 @@ async def test_wake_ups_reach_other_processes(inbox: VisitorInbox, database: Any
 
 async def test_append_does_without_redis(database: Any) -> None:
     async with Redis(host="127.0.0.1", port=1) as away:
-        inbox, whose = VisitorInbox(database, WakeUps(away)), key()
+        inbox, whose = VisitorInbox(database, WakeUps(away, "webchat")), key()
         async with asyncio.timeout(2):
             assert await inbox.append(whose, message(1))
         assert await ids(inbox, whose) == ["s1.1"]
@@ -202,7 +202,7 @@ async def test_stream_sees_what_another_process_appended_without_a_wake_up(
     inbox: VisitorInbox, database: Any, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
-    elsewhere, whose = VisitorInbox(database, WakeUps(redis)), key()
+    elsewhere, whose = VisitorInbox(database, WakeUps(redis, "webchat")), key()
     async with Chat(inbox).running() as client:
         asked = {"token": token(whose.visitor)}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
@@ -251,7 +251,7 @@ async def test_what_was_read_never_goes_back(inbox: VisitorInbox) -> None:
 
 
 async def test_notes_reach_other_processes_once(database: Any, redis: Redis) -> None:
-    here, elsewhere, whose = WakeUps(redis), WakeUps(redis), key()
+    here, elsewhere, whose = WakeUps(redis, "webchat"), WakeUps(redis, "webchat"), key()
     async with listening(here), listening(elsewhere):
         with here.waiter(whose.id) as near, elsewhere.waiter(whose.id) as far:
             await here.wake(whose.id, 'typing {"on":true}')

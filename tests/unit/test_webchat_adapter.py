@@ -230,8 +230,10 @@ def test_typing_is_a_signal_and_no_message() -> None:
 
 def test_signals() -> None:
     (typing,) = chat.signal(Signal("typing", "visitor1"), CONTEXT)
+    (agent,) = chat.signal(Signal("typing", "visitor1", author_name="Kim"), CONTEXT)
     (read,) = chat.signal(Signal("read", "visitor1", "visitor1:e1"), CONTEXT)
-    assert orjson.loads(typing.json or b"") == {"typing": {"on": True}}
+    assert orjson.loads(typing.json or b"") == {"typing": {"on": True, "author": "bot"}}
+    assert orjson.loads(agent.json or b"") == {"typing": {"on": True, "author": "agent", "author_name": "Kim"}}
     assert orjson.loads(read.json or b"") == {"read": "visitor1:e1"}
     assert {typing.url, read.url} == {"/internal/webchat/acme-web/visitors/visitor1/signals"}
     assert chat.signal(Signal("read", "visitor1"), CONTEXT) == ()

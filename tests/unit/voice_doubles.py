@@ -23,6 +23,7 @@ from m2n.lanes import LaneAnswer
 from m2n.message import Inbound, Receipt
 from m2n.serialization import to_json
 from m2n.tenant import Connection, ConnectionKind, Tenant
+from m2n.wake_ups import WakeUps
 from services.channels.twilio_core.signature import signature
 from services.channels.voice.adapter import channel
 from services.channels.voice.calls import Calls, NewLine
@@ -30,7 +31,6 @@ from services.channels.voice.edge import StatusCallbacks
 from services.channels.voice.relay import add_socket
 from services.channels.voice.routes import router
 from services.channels.voice.telling import Telling
-from services.channels.voice.wakeups import WakeUps
 from tests.unit.builders import NOON, tenant
 
 SITE = "https://m2n.example"
@@ -190,7 +190,7 @@ class VoiceWorld:
 
     def __post_init__(self) -> None:
         database = cast(Database, SimpleNamespace(get_collection=lambda *_, **__: self.documents))
-        wakeups = WakeUps(cast(Redis, NoRedis()))
+        wakeups = WakeUps(cast(Redis, NoRedis()), "voice")
         self.calls = Calls(database, wakeups, lambda: self.now)
         host = cast(EdgeHost, self)
         self.telling = Telling(host, self.calls)

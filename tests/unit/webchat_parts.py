@@ -20,6 +20,7 @@ from m2n.media import MediaRecord
 from m2n.media_store import MediaStoreUnavailable
 from m2n.message import MediaState
 from m2n.tenant import Connection, ConnectionKind
+from m2n.wake_ups import WakeUps
 from services.channels.webchat.adapter import WebChat
 from services.channels.webchat.browser import BrowserMessage
 from services.channels.webchat.cors import OwnWebhook, WebChatCors
@@ -33,7 +34,6 @@ from services.channels.webchat.tokens import Visitor, issue
 from services.channels.webchat.uploads import Uploads
 from services.channels.webchat.users import UserVisitors
 from services.channels.webchat.visitors import Entrance
-from services.channels.webchat.wakeups import WakeUps
 from tests.unit.builders import tenant
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 500, tzinfo=UTC)
@@ -51,7 +51,7 @@ class MemoryInbox:
     """As ``VisitorInbox``; ``away`` stands for a database that does not answer."""
 
     def __init__(self) -> None:
-        self.wakeups = WakeUps(cast(Redis, _NoRedis()))
+        self.wakeups = WakeUps(cast(Redis, _NoRedis()), "webchat")
         self.lines: defaultdict[str, list[BrowserMessage]] = defaultdict(list)
         self.read_to: dict[str, str] = {}
         self.away = False

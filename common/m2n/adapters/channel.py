@@ -159,6 +159,8 @@ class Signal:
     to: str
     vendor_message_id: str | None = None
     """The customer's last message."""
+    author_name: str | None = None
+    """Who types, where that is an agent."""
 
 
 class Channel(Protocol):

@@ -20,8 +20,8 @@ from m2n.events import DeskNotice
 from m2n.keys import digest
 from m2n.message import Author, Model, Moment, Text
 from m2n.splitting import split_text
+from m2n.wake_ups import WakeUps
 from services.channels.voice.twiml import MAX_SAY
-from services.channels.voice.wakeups import WakeUps
 from services.handover.phone.transfer import Transfer
 
 COLLECTION = "voice_calls"

@@ -16,12 +16,12 @@ from m2n.events import DeskNotice, Reply
 from m2n.lanes import LaneRefused, told_lane
 from m2n.message import Address
 from m2n.service import background
+from m2n.wake_ups import WakeUps
 from services.channels.voice.calls import CallKey, Calls
 from services.channels.voice.incoming import find_line
 from services.channels.voice.relay import add_socket
 from services.channels.voice.routes import router
 from services.channels.voice.telling import Telling
-from services.channels.voice.wakeups import WakeUps
 from services.handover.phone.adapter import Asked, PhoneDesk
 from services.handover.phone.settings import Target
 from services.handover.phone.transfer import Transfer
@@ -30,7 +30,7 @@ from services.handover.phone.transfer import Transfer
 class VoiceEdge:
     @asynccontextmanager
     async def open(self, host: EdgeHost) -> AsyncIterator[None]:
-        wakeups = WakeUps(host.redis)
+        wakeups = WakeUps(host.redis, "voice")
         calls = Calls(host.database, wakeups)
         await calls.prepare()
         telling = Telling(host, calls)

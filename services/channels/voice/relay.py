@@ -16,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from m2n.adapters.edge_host import EdgeHost
 from m2n.service import where
 from m2n.telemetry import log
+from m2n.wake_ups import Waiter
 from services.channels.twilio_core.form import pairs
 from services.channels.twilio_core.signature import HEADER, is_genuine, signature
 from services.channels.voice import relay_frames
@@ -86,24 +87,22 @@ class _Session:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _talk(self, talk: RelayTalk) -> None:
-        with self.calls.wakeups.news(talk.key.id) as news:
+        with self.calls.wakeups.waiter(talk.key.id) as waiter:
             while not talk.over:
-                news.clear()
                 try:
                     await talk.look()
                 except PyMongoError as away:
                     log().warning("a call's messages cannot be read now", error=type(away).__name__)
-                if not await self._next_event(talk, news):
+                if not await self._next_event(talk, waiter):
                     return
         await self._close(1000)
 
-    async def _next_event(self, talk: RelayTalk, news: asyncio.Event) -> bool:
+    async def _next_event(self, talk: RelayTalk, waiter: Waiter) -> bool:
         """Waits for a frame, for news or for what is due by time; false when the socket is closed."""
-        getting, woken = asyncio.create_task(self._frames.get()), asyncio.create_task(news.wait())
+        getting = asyncio.create_task(self._frames.get())
+        woken = asyncio.create_task(waiter.wait(min(LOOK_AGAIN_S, talk.due_in())))
         try:
-            await asyncio.wait(
-                (getting, woken), timeout=min(LOOK_AGAIN_S, talk.due_in()), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait((getting, woken), return_when=asyncio.FIRST_COMPLETED)
             if not getting.done():
                 return True
             frame = getting.result()

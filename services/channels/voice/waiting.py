@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 from services.channels.voice.calls import Call, CallKey, CallLine, Calls
-from services.channels.voice.wakeups import wait
 from services.handover.phone.transfer import Transfer
 
 LOOK_AGAIN_S = 1.0
@@ -33,14 +32,13 @@ async def next_for(calls: Calls, key: CallKey, look: str, within_s: float) -> Ne
     """What this look is to say and do, as soon as there is something. Raises pymongo's errors."""
     loop = asyncio.get_running_loop()
     until, settled = loop.time() + within_s, _Settling()
-    with calls.wakeups.news(key.id) as news:
+    with calls.wakeups.waiter(key.id) as waiter:
         while True:
-            news.clear()
             call = await calls.get(key)
             ready_at = settled.ready_at(call, look, loop.time())
             if min(ready_at, until) <= loop.time():
                 return await _taken(calls, key, look)
-            await wait(news, min(ready_at, until, loop.time() + LOOK_AGAIN_S) - loop.time())
+            await waiter.wait(min(ready_at, until, loop.time() + LOOK_AGAIN_S) - loop.time())
 
 
 async def _taken(calls: Calls, key: CallKey, look: str) -> Next:

@@ -25,7 +25,7 @@ from m2n.adapters.channel import (
 )
 from m2n.clock import Clock, now
 from m2n.media import MAX_BYTES
-from m2n.message import MAX_TEXT, Outbound, TypingContent, VendorError
+from m2n.message import MAX_TEXT, Author, Outbound, TypingContent, VendorError
 from m2n.serialization import to_json
 from m2n.tenant import Connection
 from services.channels.webchat.attachments import is_genuine
@@ -96,7 +96,9 @@ class WebChat(ChannelDefaults):
     def signal(self, signal: Signal, context: SendContext) -> tuple[VendorCall, ...]:
         """Typing is shown for a while and kept nowhere; what was read is remembered."""
         if signal.kind == "typing":
-            return (_call(context, signal.to, "signals", SignalBody(typing=Typing())),)
+            author = Author.AGENT if signal.author_name else Author.BOT
+            typing = Typing(author=author, author_name=signal.author_name)
+            return (_call(context, signal.to, "signals", SignalBody(typing=typing)),)
         if signal.vendor_message_id is None:
             return ()
         return (_call(context, signal.to, "signals", SignalBody(read=signal.vendor_message_id)),)

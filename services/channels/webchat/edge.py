@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from m2n.adapters.edge_host import ChannelEdge, EdgeHost, Find
 from m2n.clock import now
 from m2n.service import background
+from m2n.wake_ups import WakeUps
 from services.channels.webchat import widget
 from services.channels.webchat.cors import OwnWebhook, WebChatCors
 from services.channels.webchat.doors import Doors
@@ -20,13 +21,12 @@ from services.channels.webchat.routes import Reading, router
 from services.channels.webchat.uploads import LINK_FOR, Uploads
 from services.channels.webchat.users import UserVisitors
 from services.channels.webchat.visitors import Entrance
-from services.channels.webchat.wakeups import WakeUps
 
 
 class WebChatEdge:
     @asynccontextmanager
     async def open(self, host: EdgeHost) -> AsyncIterator[None]:
-        wakeups = WakeUps(host.redis)
+        wakeups = WakeUps(host.redis, "webchat")
         inbox, users = VisitorInbox(host.database, wakeups), UserVisitors(host.database)
         await inbox.prepare()
         await users.prepare()

@@ -14,9 +14,9 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from m2n.clock import Clock, now
 from m2n.keys import digest
+from m2n.wake_ups import WakeUps
 from services.channels.webchat.browser import BrowserMessage, own_id
 from services.channels.webchat.settings import MAX_TOKEN_TTL_S
-from services.channels.webchat.wakeups import WakeUps
 
 COLLECTION = "webchat_inbox"
 KEPT = 200

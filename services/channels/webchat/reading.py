@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from m2n.message import media_of
 from m2n.serialization import to_json
+from m2n.wake_ups import Waiter
 from services.channels.webchat.browser import BrowserMessage
 from services.channels.webchat.inbox import VisitorInbox, VisitorKey
-from services.channels.webchat.wakeups import Waiter
 
 LOOK_AGAIN_S = 3.0
 """A waiting reader looks into the inbox after so many seconds, also when nothing woke it."""

@@ -1,4 +1,4 @@
-"""Wake-ups between processes: one that appended to an inbox tells those in which the visitor's page waits.
+"""Wake-ups between processes: one that put something down wakes those in which somebody waits for it.
 
 A note may go with one: what is shown at once or never, such as that an agent types. Redis carries both and may lose
 them: whoever waits looks again by itself after a while.
@@ -16,7 +16,6 @@ from redis.exceptions import RedisError
 
 from m2n.telemetry import log
 
-TOPIC = "m2n:webchat-wake-ups"
 NOTES_KEPT = 20
 """So many of the newest notes wait for a slow reader."""
 SEND_WITHIN_S = 0.5
@@ -50,8 +49,8 @@ class Waiter:
 class WakeUps:
     """``listen`` is to run beside the app; it ends with RedisError when Redis goes away and is then run again."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, topic: str) -> None:
+        self._redis, self._topic = redis, f"m2n:wake-ups:{topic}"
         self._name = secrets.token_hex(8)
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
 
@@ -60,7 +59,7 @@ class WakeUps:
         self._wake_here(key, note)
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await self._redis.publish(TOPIC, f"{key}\n{note}\n{self._name}" if note else key)
+                await self._redis.publish(self._topic, f"{key}\n{note}\n{self._name}" if note else key)
         except (RedisError, TimeoutError) as away:
             log().warning("wake-up not sent, readers look again by themselves", error=type(away).__name__)
 
@@ -82,7 +81,7 @@ class WakeUps:
     async def listen(self) -> None:
         """Pass on the wake-ups of other processes, without end. Raises RedisError."""
         async with self._redis.pubsub(ignore_subscribe_messages=False) as listener:
-            await listener.subscribe(TOPIC)
+            await listener.subscribe(self._topic)
             async for message in listener.listen():
                 self._take(message)
 
