@@ -170,7 +170,7 @@ async def test_agent_takes_over(shop: Shop, visitor: Visitor) -> None:
     await visitor.hears("You are now talking to Kim.")
     typing = await agent.desk.post(f"/conversations/{conversation}/typing", json={"agent": "Kim"})
     assert typing.status_code == 204
-    await expect(visitor.window.locator(".typing")).to_contain_text("Typing…")
+    await expect(visitor.window.locator(".typing")).to_contain_text("Kim is typing…")
     uploaded = await agent.desk.post("/media", content=picture(), headers={"content-type": "image/png"})
     said = {"id": "m1", "text": "This one", "media": uploaded.json()["id"], "agent": "Kim"}
     assert (await agent.does(conversation, "messages", **said)).status_code == 200
