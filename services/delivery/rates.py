@@ -5,9 +5,10 @@ share a rate in the order in which they came, and none holds a worker while it w
 replicas; when Redis loses them, the vendor's own 429 says what is too much.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from m2n.adapters.capabilities import Rate
@@ -46,6 +47,10 @@ return place - now
 @dataclass
 class Rates:
     redis: Redis
+    _place: AsyncScript = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._place = self.redis.register_script(_PLACE)
 
     async def wait_s(
         self, connection: str, to: str, message: str, calls: int, rate: Rate | None, pair_rate: Rate | None
@@ -56,7 +61,7 @@ class Rates:
         keys = [_key(connection), _key(connection, to), _key(connection, to, message), _blocked_key(connection)]
         arguments = [*_shape(rate), *_shape(pair_rate), calls]
         try:
-            return float(await self.redis.eval(_PLACE, len(keys), *keys, *arguments)) / 1e6  # pyright: ignore[reportGeneralTypeIssues]
+            return float(await self._place(keys, arguments)) / 1e6
         except RedisError as away:
             log().warning("rates not kept, the vendor will say what is too much", error=type(away).__name__)
             return 0.0
