@@ -270,6 +270,8 @@ class Inbound(Model):
     """True: the vendor itself has told the customer that the STOP or START counts."""
     choices_shown: int | None = None
     """So many choices the channel shows as such; offered more of them, the customer saw numbers. None: not known."""
+    choice_length: int | None = None
+    """So long their titles may be; with a longer one the customer saw numbers, too."""
     trail: tuple[Hop, ...] = ()
 
 

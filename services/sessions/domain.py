@@ -448,13 +448,21 @@ def _bounded(line: Line, session: Session) -> Line:
     return line.model_copy(update={"content": TextContent(text=plain_text(line.content)[:HISTORY_TEXT])})
 
 
+def _saw_numbers(message: Inbound, offered: tuple[tuple[str, str], ...]) -> bool:
+    """As far as what the channel can show tells (``m2n.adapters.degradation``)."""
+    shown, longest = message.choices_shown, message.choice_length
+    if shown is None:
+        return False
+    return len(offered) > shown or (longest is not None and any(len(title) > longest for _, title in offered))
+
+
 def _as_choice(line: Line, message: Inbound, session: Session) -> Line:
     """The number of an offered choice is the choice, where the channel showed numbers.
 
     The transcript keeps what was written.
     """
-    shown, offered = message.choices_shown, session.choices
-    if shown is None or len(offered) <= shown or not isinstance(line.content, TextContent):
+    offered = session.choices
+    if not _saw_numbers(message, offered) or not isinstance(line.content, TextContent):
         return line
     digits = line.content.text.strip().rstrip(".)").strip()
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 3 else 0

@@ -149,6 +149,7 @@ def _queued(message: Inbound, resolved: Resolved) -> Inbound:
     changes = {
         "trail": (*message.trail, hop),
         "choices_shown": can.choices_shown,
+        "choice_length": can.choice_length,
         "consent": consent,
         "consent_answered": message.consent_answered or (True if consent and can.opt_out is OptOut.VENDOR else None),
     }

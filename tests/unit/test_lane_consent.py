@@ -212,11 +212,11 @@ def test_who_wants_no_marketing_still_gets_answers(content: TextContent | Templa
 # -- numbers of choices --------------------------------------------------------------------------------------------
 
 
-def offered(answer: str, shown: int | None) -> str | ChoiceContent:
+def offered(answer: str, shown: int | None, longest: int | None = None) -> str | ChoiceContent:
     lane = Customer()
     lane.says("prices", number=1)
     lane.answers(messages=(OFFER,))
-    lane.takes(inbound(answer, number=2).model_copy(update={"choices_shown": shown}))
+    lane.takes(inbound(answer, number=2).model_copy(update={"choices_shown": shown, "choice_length": longest}))
     assert lane.transcript()[-1][1] == answer, "the transcript keeps what was written"
     assert lane.session.turn is not None
     content = lane.session.turn.lines[-1].content
@@ -226,6 +226,11 @@ def offered(answer: str, shown: int | None) -> str | ChoiceContent:
 @pytest.mark.parametrize("answer", ["2", " 2 ", "2.", "2)"])
 def test_a_number_is_the_choice_where_the_channel_showed_numbers(answer: str) -> None:
     assert offered(answer, 0) == ChoiceContent(id="week", title="A week")
+
+
+@pytest.mark.parametrize(("longest", "is_choice"), [(5, True), (6, False)])
+def test_a_title_that_is_too_long_for_a_button_was_seen_with_its_number(longest: int, is_choice: bool) -> None:
+    assert isinstance(offered("2", 3, longest), ChoiceContent) is is_choice
 
 
 @pytest.mark.parametrize(("answer", "shown"), [("2", 3), ("2", None), ("3", 0), ("0", 0), ("two", 0), ("2 days", 0)])

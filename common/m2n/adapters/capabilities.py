@@ -94,3 +94,8 @@ class Capabilities:
     def choices_shown(self) -> int:
         """So many choices are shown as such; more are written as numbered lines."""
         return max((shape.most for shape in (self.buttons, self.list) if shape), default=0)
+
+    @property
+    def choice_length(self) -> int:
+        """So many characters the title of a choice may have that is shown as such."""
+        return max((shape.title for shape in (self.buttons, self.list) if shape), default=0)
