@@ -33,6 +33,7 @@ status: .venv/.installed ## Show the parts of the running stack and the addresse
 	@$(STACK) status
 
 test: setup lint ## Lint, check types, run all tests
+	@$(STACK) browser
 	$(BIN)/python -m pytest
 
 faults: setup ## Play every fault on the real stack, about 30 minutes (SEED=7, ONLY="kill-sessions poison")

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: python -m deploy.local setup|up|stop|logs|status"""
+"""The commands behind the Makefile: python -m deploy.local setup|browser|up|stop|logs|status"""
 
 import importlib.util
 import os
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from deploy.local import left_behind
+from deploy.local.browser import find_browser
 from deploy.local.places import DEFAULT_DATA_DIR, ROOT
 from deploy.local.problem import Problem
 from deploy.local.programs import find_programs
@@ -30,6 +31,12 @@ DataDir = Annotated[Path, typer.Option("--data-dir", envvar="M2N_DATA", help="Fo
 def setup() -> None:
     """Find, fetch or build every program the stack needs."""
     exit_on_problem(lambda: find_programs(steps))
+
+
+@app.command()
+def browser() -> None:
+    """Find or fetch the Chromium with which tests look at pages."""
+    exit_on_problem(lambda: steps.say(f"Browser: {find_browser(steps).program}"))
 
 
 @app.command()
