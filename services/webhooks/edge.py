@@ -7,7 +7,6 @@ and a repeat of the vendor's is known by its id.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from pymongo.errors import PyMongoError
@@ -15,7 +14,7 @@ from pymongo.errors import PyMongoError
 from m2n import clock
 from m2n.adapters.capabilities import OptOut
 from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest
-from m2n.adapters.edge_host import Resolved
+from m2n.adapters.edge_host import Resolved, as_received
 from m2n.adapters.registry import UnknownAdapter, channel
 from m2n.crash_points import crash_point
 from m2n.dapr import DaprUnavailable, NotTaken
@@ -49,7 +48,7 @@ class Edge:
         """One webhook: 404 unknown, 403 not genuine, 400 unreadable, 503 not taken, else the vendor's answer."""
         resolved = await self.resolve(channel_name, connection_id)
         received_at = clock.now()
-        webhook = await self._read(request)
+        webhook = as_received(self.public_url, request, request.method, await request.body())
         if not resolved.channel.verify(webhook, resolved.connection, resolved.secrets):
             log().warning("webhook refused: signature", tenant=resolved.tenant.id, connection=connection_id)
             raise HTTPException(403, "the signature is missing or wrong")
@@ -96,19 +95,6 @@ class Edge:
         if not all(secrets.get(name) for name in adapter.secrets):
             raise UNKNOWN
         return Resolved(snapshot.tenant, connection, adapter, secrets)
-
-    async def _read(self, request: Request) -> WebhookRequest:
-        """The request with its public address: base from the settings, path and query as they came."""
-        path = request.scope["raw_path"].decode("latin-1")
-        query = request.scope["query_string"].decode("latin-1")
-        base = urlsplit(self.public_url)
-        return WebhookRequest(
-            method=request.method,
-            url=f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}{path}" + (f"?{query}" if query else ""),
-            headers=dict(request.headers),
-            body=await request.body(),
-            remote=request.client.host if request.client else "",
-        )
 
     async def _set_aside(self, parsed: Parsed, resolved: Resolved, received_at: datetime) -> None:
         """Before the vendor gets its 2xx: it will not bring them again. Its repeat of them is the same letter."""

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from m2n.adapters.channel import Channel, Parsed
+from m2n.adapters.channel import Channel, Parsed, WebhookRequest
 from m2n.dapr import DaprClient
 from m2n.database import Database
 from m2n.media import MediaLibrary
@@ -29,6 +30,18 @@ class Resolved:
     connection: Connection
     channel: Channel
     secrets: Mapping[str, str] = field(repr=False)
+
+
+def as_received(site: str, request: HTTPConnection, method: str, body: bytes) -> WebhookRequest:
+    """The request with the address that its sender signed: the public ``site``, then path and query as they came."""
+    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
+    return WebhookRequest(
+        method=method,
+        url=site.rstrip("/") + path.partition("?")[0] + (f"?{query}" if query else ""),
+        headers=dict(request.headers),
+        body=body,
+        remote=request.client.host if request.client else "",
+    )
 
 
 class EdgeHost(Protocol):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fastapi import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
-from m2n.adapters.channel import MalformedWebhook, WebhookRequest
-from m2n.adapters.edge_host import EdgeHost, Resolved
+from m2n.adapters.channel import MalformedWebhook
+from m2n.adapters.edge_host import EdgeHost, Resolved, as_received
 from m2n.telemetry import UNREADABLE, log
 from services.channels.twilio_core.form import Fields, expect, fields, query, required
 from services.channels.twilio_core.signature import is_genuine
@@ -97,10 +97,3 @@ async def asked(host: EdgeHost, connection: str, request: Request, *, needs_call
         UNREADABLE.labels(CHANNEL).inc()
         raise HTTPException(400, str(bad)) from bad
     return Asked(line, found, query(webhook))
-
-
-def as_received(site: str, request: HTTPConnection, method: str, body: bytes) -> WebhookRequest:
-    """The request with its public address: path and query as they came."""
-    path, asked_query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
-    url = site + path.partition("?")[0] + (f"?{asked_query}" if asked_query else "")
-    return WebhookRequest(method=method, url=url, headers=dict(request.headers), body=body)

@@ -13,7 +13,7 @@ from fastapi import HTTPException, WebSocket
 from pymongo.errors import PyMongoError
 from starlette.websockets import WebSocketDisconnect
 
-from m2n.adapters.edge_host import EdgeHost
+from m2n.adapters.edge_host import EdgeHost, as_received
 from m2n.service import where
 from m2n.telemetry import log
 from m2n.wake_ups import Waiter
@@ -21,7 +21,7 @@ from services.channels.twilio_core.form import pairs
 from services.channels.twilio_core.signature import HEADER, is_genuine, signature
 from services.channels.voice import relay_frames
 from services.channels.voice.calls import Calls
-from services.channels.voice.incoming import Line, as_received, find_line
+from services.channels.voice.incoming import Line, find_line
 from services.channels.voice.relay_frames import Frame, Setup
 from services.channels.voice.relay_talk import RelayTalk
 from services.channels.voice.telling import Telling

@@ -13,12 +13,12 @@ from pymongo.errors import PyMongoError
 
 from m2n import clock
 from m2n.adapters.channel import MalformedWebhook
-from m2n.adapters.edge_host import EdgeHost
+from m2n.adapters.edge_host import EdgeHost, as_received
 from m2n.service import where
 from m2n.telemetry import log
 from services.channels.voice import twiml
 from services.channels.voice.calls import CallKey, CallOver, Calls, NewLine
-from services.channels.voice.incoming import Asked, Line, as_received, asked, find_line
+from services.channels.voice.incoming import Asked, Line, asked, find_line
 from services.channels.voice.parse import parsed
 from services.channels.voice.script import MOST_RESUMED, generic_apology
 from services.channels.voice.steps import Step
