@@ -95,6 +95,7 @@ def _enter_at_simulator(site: DemoSite, document: Any) -> None:
                 continue
             if connection["adapter"] == "whatsapp_twilio":
                 _enter_sender(simulator, site, document["name"], connection)
+                _enter_line(simulator, site, document["name"], connection)
             elif connection["adapter"] == "webchat":
                 body = {
                     "connection": connection["id"],

@@ -14,6 +14,7 @@ from tests.stack.world import Agent, World, eventually
 
 pytestmark = pytest.mark.stack
 LINES = {
+    "whatsapp_twilio": "acme-whatsapp",
     "sms": "acme-sms",
     "whatsapp_cloud": "acme-whatsapp-cloud",
     "messenger": "acme-messenger",
@@ -22,7 +23,7 @@ LINES = {
 }
 """Channels of the simulator's lines that are written on; voice and web chat have tests of their own as well."""
 ALL_LINES = LINES | {"voice": "acme-voice"}
-WITH_RECEIPTS = ("sms", "whatsapp_cloud", "messenger", "signal")
+WITH_RECEIPTS = ("whatsapp_twilio", "sms", "whatsapp_cloud", "messenger", "signal")
 CONSENT_OURS = ("whatsapp_cloud", "messenger", "signal", "telegram")
 each_channel = pytest.mark.parametrize("channel", LINES)
 
@@ -130,8 +131,14 @@ async def test_stop_holds_everything_back_until_start(world: World, channel: str
     await customer.asks("how much is an e-bike for a day?", "32")
     heard = [entry["text"] for entry in await customer.ledger("outbound")]
     assert len([text for text in heard if "32" in text]) == 2, "not while the customer had opted out"
-    events = await world.database["session_events"].find({"detail.connection": LINES[channel]}).to_list()
-    assert {event["what"] for event in events} >= {"consent.withdrawn", "consent.given"}
+    profile = (await customer.lines())[0]["profile_id"]
+
+    async def recorded() -> bool:
+        """Events are written beside the conversation, too."""
+        events = await world.database["session_events"].find({"profile_id": profile}).to_list()
+        return {"consent.withdrawn", "consent.given"} <= {event["what"] for event in events}
+
+    await eventually(recorded)
 
 
 async def test_twilio_answers_stop_itself_and_the_bot_is_silent(world: World) -> None:
@@ -168,8 +175,13 @@ async def test_the_same_message_twice_has_one_effect(world: World, channel: str)
     await customer.hears_text("32")
     await customer.does(text="how much is an e-bike for a day?", message_id=first["message_id"])
     await customer.asks("how much is delivery", "within 10 km")
-    said = [line for line in await customer.lines() if line["author"] == "customer"]
-    assert len(said) == 2
+
+    async def written() -> list[str] | None:
+        """The transcript is written beside the conversation, a customer's lines in their order."""
+        said = [line["content"]["text"] for line in await customer.lines() if line["author"] == "customer"]
+        return said if "how much is delivery" in said else None
+
+    assert await eventually(written) == ["how much is an e-bike for a day?", "how much is delivery"]
 
 
 async def test_a_piece_in_a_private_network_is_not_fetched(world: World) -> None:
