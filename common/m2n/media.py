@@ -56,8 +56,7 @@ class MediaLibrary:
         self._records, self._store = database["media"], store
         self._public_url, self._key = public_url, link_key
 
-    async def prepare(self, keep: timedelta) -> None:
-        """Records end so long after they were made; their bytes are removed by ``remove_old``."""
+    async def prepare(self) -> None:
         await self._records.create_index([("created_at", ASCENDING)], name="age")
         await self._records.create_index(
             [("try_at", ASCENDING)], name="due", partialFilterExpression={"try_at": {"$exists": True}}

@@ -33,7 +33,6 @@ class State:
     stand_ins: dict[str, StandIn] = field(default_factory=dict)
     """The vendors that share this state, by channel."""
     messages: dict[str, Message] = field(default_factory=dict)
-    media: dict[str, str] = field(default_factory=dict)
     opted_out: set[Pair] = field(default_factory=set)
     last_inbound: dict[Pair, datetime] = field(default_factory=dict)
     strangers_wrote: bool = False
@@ -80,7 +79,7 @@ class State:
 
     def forget(self) -> None:
         """Drop all conversations; accounts, senders and web chats stay."""
-        for kept in (self.messages, self.media, self.opted_out, self.last_inbound, self.faults):
+        for kept in (self.messages, self.opted_out, self.last_inbound, self.faults):
             kept.clear()
         self.ledger.clear()
         for stand_in in self.stand_ins.values():

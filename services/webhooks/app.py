@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from fastapi import Request, Response
 from redis.asyncio import Redis
@@ -42,7 +41,7 @@ async def edge() -> AsyncIterator[None]:
         Redis.from_url(settings.redis_url.get_secret_value()) as redis,
         media_library(settings, database) as media,
     ):
-        await media.prepare(timedelta(days=settings.media_days))
+        await media.prepare()
         sent = SentReceipts(database)
         await sent.prepare()
         receipts = Receipts(MessageStatuses(database), sent, service.dapr)

@@ -85,7 +85,7 @@ async def store(
 @pytest_asyncio.fixture
 async def library(store: MediaStore, database: Any) -> MediaLibrary:
     made = MediaLibrary(database, store, "https://m2n.example", KEY)
-    await made.prepare(timedelta(days=1))
+    await made.prepare()
     return made
 
 
