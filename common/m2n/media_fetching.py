@@ -1,6 +1,7 @@
 """Fetches a customer's piece of media from its vendor: with the vendor's credentials, within limits, never inside."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from mimetypes import guess_type
@@ -17,6 +18,8 @@ HOPS = 6
 """Answers on the way to the bytes: redirects, and JSON that says where they are."""
 MAX_JSON = 256 * 1024
 UNTYPED = "application/octet-stream"
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(\s*;[\x20-\x7e]*)?")
+"""RFC 9110; what a vendor's server writes there is not believed to be one."""
 CHUNK = 64 * 1024
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -95,13 +98,15 @@ def _origin(url: str) -> tuple[str, str]:
 
 async def _media(answer: aiohttp.ClientResponse, limit: MediaLimit) -> Fetched:
     mime = answer.headers.get("content-type", UNTYPED).strip().lower()[:200]
+    if not _TYPE.fullmatch(mime):
+        mime = UNTYPED
     if mime == UNTYPED:  # Telegram's file server says nothing else
         mime = guess_type(answer.url.path)[0] or UNTYPED
     if not limit.takes(mime, None):
         raise MediaProblem(f"its type {mime.partition(';')[0]} is not taken on this channel")
     content = await _read(answer, limit.max_bytes)
-    disposition = answer.content_disposition
-    return Fetched(content, mime, disposition.filename[:200] if disposition and disposition.filename else None)
+    name = answer.content_disposition.filename if answer.content_disposition else None
+    return Fetched(content, mime, name.encode("utf-8", "replace").decode()[:200] if name else None)
 
 
 async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:

@@ -36,7 +36,7 @@ class Host:
         lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items())]
         if "transfer-encoding" not in headers:
             lines.append(f"content-length: {headers.get('x-claims', len(body))}")
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        writer.write("\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
         await writer.drain()
         writer.close()
 
@@ -88,6 +88,19 @@ async def test_where_the_vendor_names_no_type_the_files_name_does(
 ) -> None:
     host.answers[path] = (200, {"content-type": "application/octet-stream"}, b"x")
     assert (await fetch(http, MediaCall(f"{host.url}{path}"), ANY, 5)).mime == mime
+
+
+@pytest.mark.parametrize("odd", ["image", "image/\udcff", "é/png", "image/png\udc80; x"])
+async def test_a_type_that_is_none_is_no_trouble(http: GuardedHttp, host: Host, odd: str) -> None:
+    host.answers["/m"] = (200, {"content-type": odd}, b"x")
+    assert (await fetch(http, MediaCall(f"{host.url}/m"), ANY, 5)).mime == "application/octet-stream"
+
+
+async def test_a_name_in_no_encoding_can_be_stored(http: GuardedHttp, host: Host) -> None:
+    named = {"content-type": "image/png", "content-disposition": 'attachment; filename="a\udcff.png"'}
+    host.answers["/m"] = (200, named, b"x")
+    name = (await fetch(http, MediaCall(f"{host.url}/m"), ANY, 5)).filename
+    assert name is None or name.encode()
 
 
 async def test_credentials_do_not_follow_to_another_host(
