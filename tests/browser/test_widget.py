@@ -114,7 +114,7 @@ async def test_messages_of_an_offline_visitor_go_out_later_in_order_and_once(sho
         await visitor.says(text)
     await expect(visitor.banner).to_contain_text("offline")
     await expect(visitor.window.locator(".own[data-status=sending]")).to_have_count(3)
-    assert await shop.said() == ["price list"]
+    await shop.has_said("price list")
     await visitor.offline(False)
     await expect(visitor.window.locator(".own[data-status=sending]")).to_have_count(0)
     await expect(visitor.banner).to_be_hidden()
@@ -342,7 +342,7 @@ async def test_next_user_of_a_browser_sees_nothing_of_the_one_before(shop: Shop)
         await visitor.page.unroute(post)
         await visitor.says("about city bikes")
         await visitor.sees(("own", "about city bikes"), ("bot", "14 € a day."))
-        assert sorted(await shop.said()) == ["Cargo bike", "about city bikes", "price list"]
+        await shop.has_said("Cargo bike", "about city bikes", "price list", ordered=False)
         visitor.errors.clear()
 
 
@@ -488,6 +488,17 @@ async def test_small_screen_is_filled(shop: Shop, tmp_path: Path) -> None:
         await visitor.page.screenshot(path=tmp_path / "phone.png")
         await visitor.page.keyboard.press("Escape")
         await expect(visitor.launcher).to_be_visible()
+
+
+async def test_focus_stays_in_the_window_when_the_way_down_goes(visitor: Visitor) -> None:
+    await furnish(visitor)
+    jump = visitor.window.locator(".jump")
+    await visitor.window.locator(".talk").evaluate("(talk) => { talk.scrollTop = 0; }")
+    await expect(jump).to_be_visible()
+    await jump.focus()
+    await visitor.page.keyboard.press("Enter")
+    await expect(jump).to_be_hidden()
+    await expect(visitor.window.locator(".talk")).to_be_focused()
 
 
 async def test_right_to_left(shop: Shop, tmp_path: Path) -> None:

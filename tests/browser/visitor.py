@@ -95,9 +95,12 @@ class Shop:
             line["content"].get("text") or line["content"].get("title") or line["content"]["type"] for line in lines
         ]
 
-    async def has_said(self, *texts: str) -> None:
+    async def has_said(self, *texts: str, ordered: bool = True) -> None:
+        """Waits until the transcript has just these of customers; those of several have no order among them."""
+
         async def look() -> bool:
-            return await self.said() == list(texts)
+            said = await self.said()
+            return said == list(texts) if ordered else sorted(said) == sorted(texts)
 
         await eventually(look)
 

@@ -72,7 +72,7 @@ export class View {
     this.talk.addEventListener("scroll", () => {
       if (this.talk.scrollHeight !== this.height) return;  // it grew before this was told
       this.stays = this.#isNear();
-      this.jump.hidden = this.stays;
+      this.#offerJump(!this.stays);
     }, { passive: true });
     const grown = new ResizeObserver(() => { if (this.stays) this.scrollDown(); else this.height = this.talk.scrollHeight; });
     for (const part of [this.talk, this.log, this.pending, this.typing]) grown.observe(part);
@@ -353,7 +353,13 @@ export class View {
     this.stays = true;
     this.height = this.talk.scrollHeight;
     this.talk.scrollTop = this.height;
-    this.jump.hidden = true;
+    this.#offerJump(false);
+  }
+
+  /** A button that goes away leaves its focus to the messages; else the keyboard would be out of the window. */
+  #offerJump(on) {
+    if (!on && this.root.getRootNode().activeElement === this.jump) this.talk.focus({ preventScroll: true });
+    this.jump.hidden = !on;
   }
 }
 
