@@ -452,6 +452,19 @@ async def furnish(visitor: Visitor) -> None:
     await expect(visitor.window.locator(".typing")).to_contain_text("Kim is typing…")
 
 
+async def test_sign_of_the_bot_that_comes_after_its_answer_is_not_shown(visitor: Visitor) -> None:
+    await talk(visitor)
+    typing, name = visitor.window.locator(".typing"), await visitor.id()
+    await typing.evaluate("""(line) => {
+        window.signs = [];
+        new MutationObserver(() => window.signs.push(line.textContent)).observe(line, { childList: true });
+    }""")
+    for sign in ({"author": "bot"}, {"author": "agent", "author_name": "Kim"}):
+        await visitor.shop.internal(name, "signals", {"typing": sign})
+    await expect(typing).to_contain_text("Kim is typing…")
+    assert not [sign for sign in await visitor.page.evaluate("window.signs") if "Assistant" in sign]
+
+
 LOOKS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "light": ({"color_scheme": "light"}, {}),
     "dark": ({"color_scheme": "dark"}, {}),

@@ -332,11 +332,16 @@ export class View {
   showTyping({ on, author, author_name: name }) {
     clearTimeout(this.typingTimer);
     if (!on) return this.typing.replaceChildren();
+    if (author === "bot" && this.#isAnswered()) return;  // signs come beside the messages, so this one is late
     const who = name || this.texts[author];
     const words = who ? this.texts.typing.replace("{name}", who) : this.texts.typing_now;
     const dots = h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
     if (who || !this.typing.hasChildNodes()) this.typing.replaceChildren(dots, words);
     this.typingTimer = setTimeout(() => this.typing.replaceChildren(), TYPING_MS);
+  }
+
+  #isAnswered() {
+    return !this.pending.hasChildNodes() && this.lastEntry && this.lastEntry.message.author !== "customer";
   }
 
   hideTyping() {
