@@ -13,7 +13,8 @@ from playwright.async_api import Browser, Route, expect
 from services.channels.webchat.users import proof
 from tests.browser.site import HOSTILE_CSS, Site
 from tests.browser.visitor import IDENTITY_KEY, Shop, Visitor
-from tests.stack.world import World, eventually
+from tests.stack.world import World
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 

@@ -12,7 +12,8 @@ from m2n.message import Author
 from services.channels.webchat.browser import BrowserMessage
 from tests.browser.site import Site
 from tests.stack.tenant_documents import tenant_document, unused_id
-from tests.stack.world import World, eventually
+from tests.stack.world import World
+from tests.waiting import eventually
 
 SIGNING_KEY, IDENTITY_KEY = "acme-webchat-key", "nordlicht-webchat-key"
 """Names of secrets of the demo."""

@@ -19,7 +19,7 @@ from m2n.adapters.degradation import rendered
 from m2n.message import Address, Author, Outbound
 from m2n.tenant import Connection, ConnectionKind
 from services.simulator.app import create_app
-from tests.contract.served_app import served
+from tests.served_app import served
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "token-one"
 QUICK = {"sent_s": 0.01, "delivered_s": 0.01, "read_s": 0.01}

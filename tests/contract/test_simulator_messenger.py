@@ -50,7 +50,7 @@ from m2n.message import (
 from m2n.tenant import Connection, ConnectionKind
 from services.channels.messenger.adapter import channel
 from services.simulator.app import create_app
-from tests.contract.served_app import served
+from tests.served_app import served
 
 PAGE, OTHER_PAGE = "100200300400500", "100200300400599"
 SECRETS = {"app-secret": "invented-app-secret", "verify-token": "invented-verify", "page-token": "EAAinvented"}

@@ -51,8 +51,9 @@ from m2n.tenant import Connection, ConnectionKind
 from services.channels.signal.adapter import channel
 from services.channels.signal.edge import edge
 from services.simulator.app import create_app
-from tests.contract.served_app import served
+from tests.served_app import served
 from tests.unit.builders import tenant
+from tests.waiting import eventually
 
 NUMBER, OTHER_NUMBER = "+15550100001", "+15550100009"
 PHONE = "+15550100002"
@@ -554,14 +555,15 @@ async def test_webhook_is_never_posted_again(simulator: httpx.AsyncClient, recei
 
 
 async def test_a_slow_receiver_holds_up_all_that_comes_after(simulator: httpx.AsyncClient, receiver: Receiver) -> None:
+    async def all_said() -> bool:
+        return len(await ledger(simulator, "inbound")) >= 4
+
     receiver.holds = asyncio.Event()
     saying = [asyncio.create_task(says(simulator, text="one"))]
     await receiver.wait(1, "posts")
     try:
         saying += [asyncio.create_task(says(simulator, customer="kim", text=str(number))) for number in range(3)]
-        async with asyncio.timeout(WITHIN_S):
-            while len(await ledger(simulator, "inbound")) < 4:  # noqa: ASYNC110 - the simulator is asked
-                await asyncio.sleep(0.01)
+        await eventually(all_said, WITHIN_S)
         assert len(receiver.posts) == 1
     finally:
         receiver.holds.set()
@@ -609,10 +611,13 @@ async def test_the_channels_own_socket_takes_it_all(simulator: httpx.AsyncClient
     await enter(simulator, receiver, SECRETS | TOKEN, receive="websocket")
     made = connection(receiver.base_url, receive="websocket")
     service = Service(Resolved(tenant(), made, channel, SECRETS | TOKEN))
+
+    async def is_taken() -> bool:
+        """What is said before the socket is open is lost."""
+        return not (await says(simulator, text="anybody there?"))["error"]
+
     async with edge.open(cast(EdgeHost, service)):
-        async with asyncio.timeout(WITHIN_S):
-            while (await says(simulator, text="anybody there?"))["error"]:  # noqa: ASYNC110 - lost until it is open
-                await asyncio.sleep(0.01)
+        await eventually(is_taken, WITHIN_S)
         for number in range(20):
             await says(simulator, customer="kim", text=str(number))
     taken = [message.content for parsed in service.kept for message in parsed.messages]

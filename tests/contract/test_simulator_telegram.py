@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,21 +60,13 @@ from services.simulator.app import create_app
 from services.simulator.setup_file import SetupFile
 from services.simulator.state import State
 from services.simulator.telegram.stand_in import Telegram
-from tests.contract.served_app import served
+from tests.served_app import served
+from tests.waiting import eventually
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TOKEN, SECRET = "6000001:AAExample-example_example", "a-secret_of-ours"
 CUSTOMER, CHAT = "7000042", 7000042
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Returns as soon as it holds, and fails when it does not within some seconds."""
-    for _ in range(500):
-        if await holds():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("what was waited for did not come")
 
 
 @dataclass
@@ -430,7 +422,7 @@ async def test_an_update_is_posted_again_until_it_is_taken(base_url: str, receiv
     async def noted() -> bool:
         return len(await world.ledger("webhook")) == 3
 
-    await until(noted)
+    await eventually(noted, 10)
     assert [(entry["status"], entry["tries"]) for entry in await world.ledger("webhook")] == [
         (503, 1),
         (500, 2),
@@ -465,7 +457,7 @@ async def test_a_forgotten_conversation_is_not_posted_any_more(world: World) -> 
     async def both_wait() -> bool:
         return (await world.call("getWebhookInfo")).json()["result"]["pending_update_count"] == 2
 
-    await until(both_wait)
+    await eventually(both_wait, 10)
     await world.control("DELETE", "/conversations")
     assert (await second)["error"] == "the conversation was forgotten"
     assert len(world.receiver.requests) == 1

@@ -3,14 +3,12 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response, WebSocket
 from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Connect, Dial, Enqueue, Gather, VoiceResponse
@@ -24,23 +22,12 @@ from services.channels.voice.edge import StatusCallbacks
 from services.channels.voice.incoming import as_received
 from services.simulator.app import create_app
 from services.simulator.voice.grammar import BadTwiml, read
+from tests.served_app import served
 from tests.unit.builders import NOON
 from tests.unit.voice_doubles import ACCOUNT, CALLER, CONNECTION, NUMBER, TOKEN, VoiceWorld
 
 CUSTOMER = f"/control/lines/voice/{CONNECTION}/customers/{CALLER}/messages"
 Script = Callable[[dict[str, str], str], VoiceResponse]
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @dataclass
@@ -81,7 +68,7 @@ async def business() -> AsyncIterator[Business]:
     made, app = Business(), FastAPI()
     app.add_api_websocket_route("/relay", made.relay)
     app.add_api_route("/{path:path}", made.take, methods=["POST"])
-    async with served(app) as made.site:
+    async with served(app, "websockets-sansio") as made.site:
         yield made
 
 
@@ -433,7 +420,7 @@ async def installation(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Install
     monkeypatch.setattr(relay_talk, "BEFORE_TRANSFER_S", 0.1)
     made = Installation(line={"silence_s": 1})
     made.app.add_api_route(f"/webhooks/voice/{CONNECTION}", made.incoming, methods=["POST"])
-    async with served(StatusCallbacks(made.app)) as made.site:
+    async with served(StatusCallbacks(made.app), "websockets-sansio") as made.site:
         yield made
         await made.telling.close()
     await made.http.aclose()

@@ -62,7 +62,7 @@ from services.simulator.app import create_app
 from services.simulator.state import State
 from services.simulator.vendors import Line, Said
 from services.simulator.whatsapp_cloud.stand_in import WhatsAppCloud
-from tests.contract.served_app import served
+from tests.served_app import served
 
 SECRETS = {"app-secret": "app-one", "verify-token": "verify-one", "access-token": "access-one"}
 CUSTOMER, PHONE = "+15550100002", "15550100002"

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.stack.world import LIMIT_S, World, eventually, random_phone
+from tests.stack.world import World, random_phone
+from tests.waiting import LIMIT_S, eventually
 
 
 class LineCustomer:

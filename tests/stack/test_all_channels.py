@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from services.channels.meta_core.signature import signature
 from tests.stack.line_customer import LineCustomer, picture_at
-from tests.stack.world import Agent, World, eventually
+from tests.stack.world import Agent, World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 LINES = {

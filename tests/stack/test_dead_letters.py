@@ -24,8 +24,9 @@ from m2n.message import Identity
 from m2n.queue import dead_letter_queue
 from m2n.settings import Settings
 from tests.stack.tenant_documents import tenant_document, unused_id
-from tests.stack.world import Customer, World, eventually
+from tests.stack.world import Customer, World
 from tests.unit.builders import inbound, reply
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 

@@ -14,7 +14,7 @@ from m2n.events import DeskNotice, HandoverReason, Line, Owner, SessionFacts, Tu
 from m2n.message import Address, Author, Identity, Inbound, TextContent
 from m2n.serialization import to_json
 from tests.stack.tenant_documents import tenant_document, unused_id
-from tests.stack.world import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 CONVERSATIONS = "/v1/desk/conversations"

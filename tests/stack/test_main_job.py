@@ -11,7 +11,8 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from tests.stack.world import Customer, World, eventually
+from tests.stack.world import Customer, World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 

@@ -25,7 +25,8 @@ from m2n.media_links import link
 from m2n.media_store import GridFsStore, MediaStore, open_media_store
 from m2n.message import MediaState
 from tests.stack.tenant_documents import unused_id
-from tests.stack.world import World, eventually
+from tests.stack.world import World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 KEY = "a long random text"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack.world import Customer, World, eventually
+from tests.stack.world import Customer, World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 

@@ -17,7 +17,7 @@ from services.delivery.sending import LEASE, SentRecord
 from services.delivery.sent_store import SentStore
 from services.webhooks import receipts as receipts_module
 from services.webhooks.receipts import Receipts
-from tests.stack.world import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=clock.now().tzinfo)

@@ -16,7 +16,8 @@ from m2n.wake_ups import WakeUps
 from services.channels.voice.calls import CallKey, CallOver, Calls, NewLine
 from services.handover.phone.transfer import Transfer
 from tests.stack.tenant_documents import tenant_document, unused_id
-from tests.stack.world import LIMIT_S, World, eventually, random_phone
+from tests.stack.world import World, random_phone
+from tests.waiting import LIMIT_S, eventually
 
 pytestmark = pytest.mark.stack
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -1,11 +1,10 @@
 """Being the customer, the vendor and the agent on a real stack; waiting for conditions, never for time."""
 
-import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import orjson
@@ -15,20 +14,7 @@ from deploy.local.demo_site import DemoSite
 from deploy.local.stack import Stack
 from services.channels.twilio_core.signature import signature
 from tests.stack.tenant_documents import tenant_document, unused_id
-
-LIMIT_S = 30.0
-T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]], limit_s: float = LIMIT_S) -> T:
-    """The first truthy result of ``look``; fails when there is none within the limit."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        found = await look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"nothing within {limit_s:.0f} s"
-        await asyncio.sleep(0.05)  # between two looks
+from tests.waiting import LIMIT_S, eventually
 
 
 def random_phone() -> str:

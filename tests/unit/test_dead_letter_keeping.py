@@ -18,6 +18,7 @@ from m2n.dead_letter_spool import Spool, SpoolFull, UnreadableFile
 from m2n.deadletters import REASON_LENGTH, Failure, Source, failed_event, failed_message
 from m2n.failed_tries import UNFINISHED, FailedTries, FailureMemory
 from tests.unit.builders import NOON
+from tests.waiting import until
 
 
 def event(data: Any, event_id: str = "e1", topic: str = "turns") -> bytes:
@@ -169,12 +170,6 @@ async def bringing_back(keeper: LetterKeeper) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the store is a double; nothing announces its state
-            await asyncio.sleep(0.005)
-
-
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_keeping, "RETRY_S", 0.01)
@@ -187,10 +182,10 @@ async def test_while_the_database_is_away_letters_go_to_disk_and_come_back_by_th
         store.away = True
         await keeper.keep(dead(event(1, "e1")))
         await keeper.keep(dead(event(2, "e2")))
-        await until(lambda: store.asked > 4)
+        await until(lambda: store.asked > 4, 5)
         assert len(spool.names()) == 2
         store.away = False
-        await until(lambda: spool.names() == [])
+        await until(lambda: spool.names() == [], 5)
     assert store.failures == ["e1", "e2"]
 
 
@@ -200,7 +195,7 @@ async def test_letters_of_an_earlier_process_are_brought_back_also_those_that_ar
     spool.put(dead(event(2, "e2")))
     store.failures = ["e1"]
     async with bringing_back(LetterKeeper(store, spool)):
-        await until(lambda: spool.names() == [])
+        await until(lambda: spool.names() == [], 5)
     assert store.failures == ["e1", "e2"]
 
 
@@ -209,7 +204,7 @@ async def test_an_unreadable_file_does_not_hold_up_the_others(tmp_path: Path) ->
     (tmp_path / "bad.letter").write_bytes(b"{")
     spool.put(dead(event(1, "e1")))
     async with bringing_back(LetterKeeper(store, spool)):
-        await until(lambda: store.failures == ["e1"])
+        await until(lambda: store.failures == ["e1"], 5)
 
 
 async def test_when_neither_takes_it_the_caller_hears_of_it(tmp_path: Path) -> None:

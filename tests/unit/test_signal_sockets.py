@@ -1,7 +1,7 @@
 """The sockets through which Signal's messages come: nothing is lost, order stays, and tenants change theirs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -25,20 +25,14 @@ from services.channels.signal.edge import edge
 from services.channels.signal.receiver import Pauses
 from services.channels.signal.receivers import Receivers
 from tests.unit.builders import tenant
+from tests.waiting import until
 
 NUMBER, UUID = "+15550100001", "00000000-0000-4000-8000-000000000001"
-WITHIN_S = 10
 
 
 def frame(text: str, sent_ms: int = 1_772_452_740_000, account: str = NUMBER) -> str:
     envelope = {"sourceUuid": UUID, "timestamp": sent_ms, "dataMessage": {"timestamp": sent_ms, "message": text}}
     return orjson.dumps({"envelope": envelope, "account": account}).decode()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for is in other programs' hands
-            await asyncio.sleep(0.005)
 
 
 async def still_open(socket: ServerConnection) -> None:

@@ -1,8 +1,7 @@
 """A call over a socket: a real server, and Twilio's side of the WebSocket spoken by hand."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-import uvicorn
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,8 +18,10 @@ from m2n.message import TextContent
 from services.channels.voice import relay, relay_frames, relay_talk
 from services.channels.voice.calls import CallKey
 from services.handover.phone.transfer import HandedOver, Transfer
+from tests.served_app import served as app_served
 from tests.unit.builders import NOON
 from tests.unit.voice_doubles import ACCOUNT, CALL, CALLER, CONNECTION, TOKEN, VoiceWorld
+from tests.waiting import until
 
 KEY = CallKey("acme", CONNECTION, CALL)
 SETUP: dict[str, Any] = {
@@ -42,15 +42,10 @@ SETUP: dict[str, Any] = {
 @asynccontextmanager
 async def served(world: VoiceWorld) -> AsyncIterator[None]:
     """The world's app on a free port, which becomes its public address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    world.site = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(world.app, log_level="critical"))
-    serving = asyncio.create_task(server.serve([listener]))
     try:
-        yield
+        async with app_served(world.app, "websockets-sansio") as world.site:
+            yield
     finally:
-        server.should_exit = True
-        await serving
         await world.telling.close()
         await world.http.aclose()
 
@@ -105,15 +100,6 @@ async def phoned(world: VoiceWorld, token: str = TOKEN, query: str = "", **setup
 
 async def bring(world: VoiceWorld, text: str, number: int = 1, **more: Any) -> None:
     assert (await world.brings(text, number, **more)).status_code == 200
-
-
-async def until(true: Callable[[], object]) -> None:
-    deadline = asyncio.get_running_loop().time() + 10
-    while True:
-        if true():
-            return
-        assert asyncio.get_running_loop().time() < deadline, "nothing within 10 s"
-        await asyncio.sleep(0.01)  # between two looks
 
 
 async def test_words_go_out_and_answers_come_in(world: VoiceWorld) -> None:

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 Sockets = Literal["none", "websockets-sansio"]
 
 
 @asynccontextmanager
-async def served(app: FastAPI, sockets: Sockets = "none") -> AsyncIterator[str]:
+async def served(app: ASGIApp, sockets: Sockets = "none") -> AsyncIterator[str]:
     """The app on a free port of loopback; its base address."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws=sockets))
