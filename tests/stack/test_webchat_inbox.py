@@ -1,7 +1,6 @@
 """Visitors' inboxes on a real MongoDB and Redis, and the event stream of a real server."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 from redis.asyncio import Redis
 from ulid import ULID
 
@@ -24,6 +22,7 @@ from services.channels.webchat.limits import RedisLimiter, TooMany
 from services.channels.webchat.tokens import Visitor, issue
 from services.channels.webchat.users import COLLECTION as USERS
 from services.channels.webchat.users import UserVisitors
+from tests.served_app import served
 from tests.unit.webchat_parts import KEY as SIGNING_KEY
 from tests.unit.webchat_parts import Installation
 
@@ -124,24 +123,15 @@ async def test_append_does_without_redis(database: Any) -> None:
         assert await ids(inbox, whose) == ["s1.1"]
 
 
-class Chat:
-    """A server with the chat's routes, as the webhooks app has them, on a real inbox."""
-
-    def __init__(self, inbox: VisitorInbox) -> None:
-        installation = Installation(real_inbox=inbox, real_clock=True)
-        self._server = uvicorn.Server(uvicorn.Config(installation.app, log_level="warning", ws="none"))
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[httpx.AsyncClient]:
-        listener = socket.create_server(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        serving = asyncio.create_task(self._server.serve([listener]))
-        try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
-                yield client
-        finally:
-            self._server.should_exit = True
-            await serving
+@asynccontextmanager
+async def chat(inbox: VisitorInbox) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server with the chat's routes, as the webhooks app has them, on a real inbox."""
+    installation = Installation(real_inbox=inbox, real_clock=True)
+    async with (
+        served(installation.app) as address,
+        httpx.AsyncClient(base_url=address, timeout=20, trust_env=False) as client,
+    ):
+        yield client
 
 
 async def events(answer: httpx.Response, count: int) -> list[tuple[str, str]]:
@@ -172,7 +162,7 @@ async def say(client: httpx.AsyncClient, visitor: str, number: int) -> dict[str,
 
 async def test_stream_shows_what_comes_and_resumes_with_nothing_missed(inbox: VisitorInbox) -> None:
     visitor = str(ULID())
-    async with Chat(inbox).running() as client:
+    async with chat(inbox) as client:
         assert await say(client, visitor, 1) == {"new": True}
         assert await say(client, visitor, 1) == {"new": False}
         good = {"authorization": f"Bearer {token(visitor)}"}
@@ -189,7 +179,7 @@ async def test_stream_shows_what_comes_and_resumes_with_nothing_missed(inbox: Vi
 async def test_stream_by_query_is_woken_at_once(inbox: VisitorInbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LOOK_AGAIN_S", 60)
     visitor = str(ULID())
-    async with Chat(inbox).running() as client:
+    async with chat(inbox) as client:
         await say(client, visitor, 1)
         asked = {"token": token(visitor), "after": "s1.1"}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
@@ -203,7 +193,7 @@ async def test_stream_sees_what_another_process_appended_without_a_wake_up(
 ) -> None:
     monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
     elsewhere, whose = VisitorInbox(database, WakeUps(redis, "webchat")), key()
-    async with Chat(inbox).running() as client:
+    async with chat(inbox) as client:
         asked = {"token": token(whose.visitor)}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
             coming = asyncio.create_task(events(stream, 1))
@@ -213,7 +203,7 @@ async def test_stream_sees_what_another_process_appended_without_a_wake_up(
 
 async def test_stream_ends_with_the_token(inbox: VisitorInbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
-    async with Chat(inbox).running() as client:
+    async with chat(inbox) as client:
         asked = {"token": token(str(ULID()), ttl_s=2)}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
             assert stream.status_code == 200
@@ -270,7 +260,7 @@ async def test_stream_with_both_sides_and_what_is_only_true_now(inbox: VisitorIn
     whose = key()
     await inbox.append(whose, own(1))
     await inbox.append(whose, message(1))
-    async with Chat(inbox).running() as client:
+    async with chat(inbox) as client:
         asked = {"token": token(whose.visitor), "both": "true"}
         async with client.stream("GET", "/webchat/acme-web/events", params=asked) as stream:
             lines = stream.aiter_lines()
