@@ -34,13 +34,13 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
     return Response(content, status, media_type="application/json", headers=dict(headers or {}))
 
 
-def add_error_answers(app: FastAPI) -> None:
-    """Make every error of the app's routes an answer of the one shape."""
+def add_error_answers(app: FastAPI, *unavailable: type[Exception]) -> None:
+    """Make every error of the app's routes an answer of the one shape; ``unavailable`` pass by themselves."""
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _request_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(PyMongoError, _unavailable)
-    app.add_exception_handler(DaprUnavailable, _unavailable)
+    for kind in (PyMongoError, DaprUnavailable, *unavailable):
+        app.add_exception_handler(kind, _unavailable)
 
 
 def _answer(error: ApiError) -> Response:

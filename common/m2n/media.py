@@ -5,19 +5,19 @@ stands in MongoDB's ``media``; the bytes are in the media store under the tenant
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from m2n import clock
 from m2n.database import Database
 from m2n.keys import digest
 from m2n.media_links import link
-from m2n.media_store import MediaStore, MediaStoreUnavailable, open_media_store
+from m2n.media_store import MediaStore, mongo_away, open_media_store
 from m2n.message import Media, MediaState, Model, Moment, Name
 from m2n.settings import Settings
 
@@ -94,11 +94,16 @@ class MediaLibrary:
         await self._put(record, unless_stored=True, forget=("source", "try_at", "tries"))
 
     async def record(self, tenant: str, id_: str) -> MediaRecord | None:
-        try:
-            found = await self._records.find_one({"_id": _key(tenant, id_)})
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
-        return MediaRecord.model_validate(found) if found else None
+        return (await self.records(tenant, [id_])).get(id_)
+
+    async def records(self, tenant: str, ids: Iterable[str]) -> dict[str, MediaRecord]:
+        """Those that there are of several pieces, by their ids."""
+        keys = [_key(tenant, id_) for id_ in ids]
+        if not keys:
+            return {}
+        with mongo_away():
+            found = await self._records.find({"_id": {"$in": keys}}).to_list()
+        return {record.id: record for record in map(MediaRecord.model_validate, found)}
 
     async def read(self, tenant: str, id_: str) -> bytes | None:
         return await self._store.read(_key(tenant, id_))
@@ -109,30 +114,24 @@ class MediaLibrary:
 
     async def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
         """Pieces that are to be tried again; raw records, with what ``note`` was given."""
-        try:
+        with mongo_away():
             return await self._records.find({"try_at": {"$lte": now}}).sort("try_at", ASCENDING).limit(limit).to_list()
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
 
     async def claim(self, raw: dict[str, Any], until: datetime) -> bool:
         """Take a due piece for oneself until then; False when another was faster."""
-        try:
+        with mongo_away():
             done = await self._records.update_one(
                 {"_id": raw["_id"], "try_at": raw["try_at"]}, {"$set": {"try_at": until}}
             )
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
         return done.modified_count == 1
 
     async def remove_old(self, before: datetime, limit: int = 100) -> int:
         """Remove pieces that are older, bytes first: a crash in between leaves a record that is found again."""
-        try:
+        with mongo_away():
             old = await self._records.find({"created_at": {"$lt": before}}, {"_id": 1}).limit(limit).to_list()
             for found in old:
                 await self._store.delete(found["_id"])
                 await self._records.delete_one({"_id": found["_id"]})
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
         return len(old)
 
     async def _put(
@@ -145,13 +144,12 @@ class MediaLibrary:
         where: dict[str, Any] = {"_id": _key(record.tenant, record.id)}
         if unless_stored:
             where["state"] = {"$ne": MediaState.STORED.value}
-        try:
-            await self._records.update_one(where, change, upsert=True)
-        except DuplicateKeyError:
-            if not unless_stored:  # two made it at the same time; the other's record is there now
-                await self._records.update_one(where, change)
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
+        with mongo_away():
+            try:
+                await self._records.update_one(where, change, upsert=True)
+            except DuplicateKeyError:
+                if not unless_stored:  # two made it at the same time; the other's record is there now
+                    await self._records.update_one(where, change)
 
 
 def with_record(media: Media, record: MediaRecord) -> Media:

@@ -1,7 +1,7 @@
 """Where the bytes of media are: GridFS in the installation's MongoDB, or a bucket that speaks S3."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
 import aioboto3
@@ -19,6 +19,15 @@ CHUNK = 255 * 1024
 
 class MediaStoreUnavailable(Exception):
     """The store did not take or give the bytes; trying again may help."""
+
+
+@contextmanager
+def mongo_away() -> Iterator[None]:
+    """Errors of MongoDB as MediaStoreUnavailable."""
+    try:
+        yield
+    except PyMongoError as failed:
+        raise MediaStoreUnavailable(type(failed).__name__) from failed
 
 
 class MediaStore(Protocol):
@@ -40,25 +49,20 @@ class GridFsStore:
 
     async def write(self, key: str, content: bytes, mime: str) -> None:
         """A crash half-way leaves an unfinished upload, which no read sees and the next write removes."""
-        try:
+        with mongo_away():
             await self._remove(key)
             await self._bucket.upload_from_stream_with_id(key, key, content, metadata={"mime": mime})
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
 
     async def read(self, key: str) -> bytes | None:
-        try:
-            return await (await self._bucket.open_download_stream(key)).read()
-        except NoFile:
-            return None
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
+        with mongo_away():
+            try:
+                return await (await self._bucket.open_download_stream(key)).read()
+            except NoFile:
+                return None
 
     async def delete(self, key: str) -> None:
-        try:
+        with mongo_away():
             await self._remove(key)
-        except PyMongoError as failed:
-            raise MediaStoreUnavailable(type(failed).__name__) from failed
 
     async def _remove(self, key: str) -> None:
         try:

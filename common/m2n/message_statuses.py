@@ -3,6 +3,7 @@
 One document a message, made by whoever comes first: the transcript's line, the send result or a receipt.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from m2n.bulk_writes import BulkWriter, Write
@@ -20,16 +21,15 @@ class MessageStatuses:
         self._messages = database["messages"]
         self._writer = BulkWriter(self._messages)
 
-    async def receipt(self, receipt: Receipt, message_id: str) -> None:
-        """By rank, so that a late one never lowers the state of the message; ``failed`` stands apart."""
+    async def receipt(self, receipt: Receipt, message_ids: Sequence[str]) -> None:
+        """Of each message, by rank, so that a late one never lowers its state; ``failed`` stands apart."""
         fields: dict[str, Any] = {"receipt_at": receipt.at}
         if receipt.error:
             fields["error"] = receipt.error.model_dump()
         if receipt.status is ReceiptStatus.FAILED:
             fields |= {"failed": True}
-        await self._writer.write(
-            [_status(receipt.tenant, message_id, receipt.status.value, receipt.status.rank, fields)]
-        )
+        status, rank = receipt.status.value, receipt.status.rank
+        await self._writer.write([_status(receipt.tenant, id_, status, rank, fields) for id_ in message_ids])
 
 
 def settling(tenant: str, result: SendResult) -> Write:

@@ -87,9 +87,18 @@ class SentReceipts:
         )
 
     async def waiting(self, limit: int) -> AsyncIterator[tuple[str, Receipt]]:
-        """Receipts that wait, the newest first: the messages of old ones are mostly another program's."""
-        async for found in self._waiting.find().sort("since", DESCENDING).limit(limit):
-            yield found["_id"], from_json(Receipt, found["text"])
+        """Receipts that have waited and whose messages are known by now.
+
+        The newest ``limit`` are looked at: the messages of old ones are mostly another program's.
+        """
+        kept = await self._waiting.find().sort("since", DESCENDING).limit(limit).to_list()
+        receipts = {each["_id"]: from_json(Receipt, each["text"]) for each in kept}
+        keys = {id_: _vendor_key(r.tenant, r.connection, r.vendor_message_id or "") for id_, r in receipts.items()}
+        found = await self._sent.find({"vendor_key": {"$in": list(keys.values())}}, {"vendor_key": 1}).to_list()
+        known = {each["vendor_key"] for each in found}
+        for id_, receipt in receipts.items():
+            if keys[id_] in known:
+                yield id_, receipt
 
     async def settled(self, id_: str) -> None:
         await self._waiting.delete_one({"_id": id_})

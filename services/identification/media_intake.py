@@ -26,6 +26,7 @@ from m2n.media_store import MediaStoreUnavailable
 from m2n.message import Inbound, Media, MediaState, media_of
 from m2n.serialization import from_json, to_json
 from m2n.telemetry import log
+from m2n.tenant import Connection
 from m2n.tenants import TenantDirectory, UnknownConnection, UnknownTenant
 from services.identification.intake import Passing
 
@@ -84,8 +85,7 @@ class MediaIntake:
     async def try_once(self, piece: "Piece", within_s: float, tries: int) -> MediaRecord:
         """Stored, to be tried again, or failed for good. Raises MediaStoreUnavailable when not even that is kept."""
         try:
-            found, secrets = await self._connection(piece)
-            adapter = self.find(found.adapter)
+            found, adapter, secrets = await self._connection(piece)
             limit = adapter.capabilities.received.get(piece.kind)
             if limit is None:
                 raise MediaProblem(f"the channel has no media of the kind {piece.kind}")
@@ -102,12 +102,12 @@ class MediaIntake:
         except (DaprUnavailable, MediaStoreUnavailable) as away:
             return await self._put_off(piece, type(away).__name__, tries + 1)
 
-    async def _connection(self, piece: "Piece") -> tuple[Any, dict[str, str]]:
+    async def _connection(self, piece: "Piece") -> tuple[Connection, Channel, dict[str, str]]:
         try:
             snapshot, found = await self.directory.connection(piece.connection)
             if snapshot.tenant.id != piece.tenant:
                 raise MediaProblem("its connection is another tenant's")
-            return found, await self.directory.secrets(found)
+            return found, self.find(found.adapter), await self.directory.secrets(found)
         except (UnknownConnection, UnknownTenant, UnknownAdapter, NotTaken) as gone:
             raise MediaProblem("its connection does not exist or is not complete") from gone
 

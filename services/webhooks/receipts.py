@@ -38,8 +38,7 @@ class Receipts:
     async def _apply(self, receipt: Receipt) -> bool:
         """Whether the receipt's messages are known."""
         messages = await self.sent.messages(receipt)
-        for message_id in messages:
-            await self.statuses.receipt(receipt, message_id)
+        await self.statuses.receipt(receipt, messages)
         if messages and receipt.opted_out:
             await tell_lane(self.dapr, _consent(receipt, messages[0]))
         return bool(messages)

@@ -10,6 +10,7 @@ import pytest
 
 from m2n.adapters.capabilities import Capabilities, MediaLimit
 from m2n.adapters.channel import ChannelDefaults, MediaCall, NoMedia
+from m2n.adapters.registry import UnknownAdapter
 from m2n.dapr import DaprUnavailable
 from m2n.media import MediaRecord
 from m2n.media_fetching import Fetched, MediaProblem
@@ -253,3 +254,16 @@ async def test_a_sticker_is_a_piece_too(bench: Bench) -> None:
     found = media_of(message.content)
     assert found is not None
     assert found.state is MediaState.STORED
+
+
+async def test_a_channel_that_is_not_installed_gives_no_media_and_holds_nothing_up(bench: Bench) -> None:
+    def find(name: str) -> Any:
+        raise UnknownAdapter(name)
+
+    bench.intake.find = find
+    found = await bench.takes()
+    assert (found.state, found.problem) == (
+        MediaState.FAILED,
+        "its connection does not exist or is not complete",
+    )
+    assert bench.calls == []

@@ -9,6 +9,7 @@ from m2n.database import open_database
 from m2n.events import Reply
 from m2n.lanes import LaneRefused, told_lane
 from m2n.media import media_library
+from m2n.media_store import MediaStoreUnavailable
 from m2n.service import Service
 from m2n.settings import Settings
 from services.handover.desk import routes, uploads
@@ -34,7 +35,7 @@ async def publish(reply: Reply) -> None:
 service = Service(SERVICE, max_body_bytes=MAX_UPLOAD_BYTES)
 serve_desk(service, BuiltinDesk(conversations, publish))
 app = service.app
-add_error_answers(app)
+add_error_answers(app, MediaStoreUnavailable)
 app.include_router(routes.router)
 app.include_router(uploads.router)
 

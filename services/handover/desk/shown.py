@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2n.database import Database
-from m2n.media import MediaLibrary
+from m2n.media import MediaLibrary, MediaRecord
 from m2n.media_links import FOR_PEOPLE
 from m2n.message import Author, Media, MediaState, media_of
 from services.handover.desk.conversation import Conversation, DeskLine
@@ -22,17 +22,17 @@ class AgentView:
         """All of it, in JSON's terms. Raises MediaStoreUnavailable and pymongo's errors."""
         shown = conversation.model_dump(mode="json", exclude=HIDDEN)
         results = await self._results(conversation)
-        for line, fields in zip(conversation.lines, shown["lines"], strict=True):
-            media = media_of(line.content)
+        pieces = [media_of(line.content) for line in conversation.lines]
+        records = await self.library.records(conversation.tenant, {each.id for each in pieces if each and each.id})
+        for line, media, fields in zip(conversation.lines, pieces, shown["lines"], strict=True):
             if media is not None:
-                fields["media"] = await self._media(conversation.tenant, media)
+                fields["media"] = self._media(conversation.tenant, media, records.get(media.id or ""))
             if line.author is Author.AGENT:
                 fields["delivery"] = results.get(say_id(conversation, line), {"status": "pending"})
         return shown
 
-    async def _media(self, tenant: str, media: Media) -> dict[str, Any]:
+    def _media(self, tenant: str, media: Media, record: MediaRecord | None) -> dict[str, Any]:
         """``state`` as it is now, a ``link`` for a while where there is one, and the ``problem`` where not."""
-        record = await self.library.record(tenant, media.id) if media.id else None
         state = record.state if record else media.state
         shown: dict[str, Any] = {
             "state": state.value if state else None,

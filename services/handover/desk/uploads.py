@@ -10,7 +10,6 @@ from m2n.api_errors import ApiError, json_answer
 from m2n.field_problems import FieldProblem
 from m2n.media import MediaLibrary, MediaRecord, media_id
 from m2n.media_links import FOR_PEOPLE
-from m2n.media_store import MediaStoreUnavailable
 from m2n.message import Content, Media, MediaState, TextContent, media_content
 from services.handover.desk.access import Api, CallingAgent
 
@@ -36,12 +35,8 @@ async def upload(
         problem = FieldProblem("body", "the bytes of a file, and its type as Content-Type", "send both")
         raise ApiError(422, "the upload does not fit", (problem,))
     id_ = media_id(agent.tenant, "desk", hashlib.sha256(content).hexdigest())
-    try:
-        record = await api.library.save(
-            agent.tenant, id_, content, mime=mime, filename=unquote(x_filename)[:200] or None
-        )
-    except MediaStoreUnavailable as away:
-        raise ApiError(503, "the media store does not answer", headers={"retry-after": "2"}) from away
+    filename = unquote(x_filename)[:200] or None
+    record = await api.library.save(agent.tenant, id_, content, mime=mime, filename=filename)
     link = api.library.link(agent.tenant, id_, FOR_PEOPLE)
     return json_answer({"id": id_, "link": link, "mime": mime, "size_bytes": record.size_bytes}, 201)
 
@@ -50,10 +45,7 @@ async def content_of(library: MediaLibrary, tenant: str, text: str | None, media
     """What an agent's message says. Raises ApiError for a piece that the tenant does not have."""
     if media is None:
         return TextContent(text=text or "")
-    try:
-        record = await library.record(tenant, media)
-    except MediaStoreUnavailable as away:
-        raise ApiError(503, "the media store does not answer", headers={"retry-after": "2"}) from away
+    record = await library.record(tenant, media)
     if record is None or record.state is not MediaState.STORED:
         problem = FieldProblem("media", "the id of an uploaded piece", "upload it with POST /v1/desk/media first")
         raise ApiError(422, "the request has fields that do not fit", (problem,))
