@@ -14,6 +14,8 @@ Slug = Annotated[
     str,
     Field(pattern=SLUG, description="lower-case letters, digits, hyphens; 2 to 63"),
 ]
+HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
+"""Of a vendor or of ours; whoever calls it adds path and query."""
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="BCP 47: 'en', 'de', 'pt-BR'")]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

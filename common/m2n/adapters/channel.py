@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from m2n.adapters.capabilities import Capabilities
 from m2n.message import Author, Inbound, Media, OptedOut, Outbound, Receipt, VendorError
@@ -20,6 +20,16 @@ from m2n.tenant import Connection
 
 class MalformedWebhook(ValueError):
     """A genuine request whose shape the adapter cannot read; says which field and what was expected."""
+
+
+def explained(invalid: ValidationError, *within: str, whole: str = "body") -> str:
+    """The field, in the object that ``within`` leads to, and what was expected, without the customer's words.
+
+    ``whole`` is the name of all that was read, where no field of it is at fault.
+    """
+    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, (*within, *first["loc"]))) or whole
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
 
 
 class NoMedia(ValueError):

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart
+from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart, explained
 from m2n.adapters.json_body import read_json
 from m2n.message import (
     Address,
@@ -71,7 +71,7 @@ def _read_entry(entry: dict[str, Any], source: Source) -> Iterator[Inbound | Rec
         try:
             yield from _read(raw, source)
         except ValidationError as invalid:
-            yield _set_aside({**entry, "messaging": [raw]}, _explained(invalid))
+            yield _set_aside({**entry, "messaging": [raw]}, explained(invalid, whole="messaging"))
         except ValueError as wrong:
             yield _set_aside({**entry, "messaging": [raw]}, str(wrong))
 
@@ -162,10 +162,3 @@ def _set_aside(entry: dict[str, Any], reason: str) -> UnreadablePart:
         return UnreadablePart(orjson.dumps({"object": "page", "entry": [entry]}), reason)
     except orjson.JSONEncodeError:
         raise MalformedWebhook("entry: expected at most some levels of nesting") from None
-
-
-def _explained(invalid: ValidationError) -> str:
-    """The field and what was expected, without the customer's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "messaging"
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from m2n.tenant import Config
+from m2n.tenant import Config, HttpAddress
 
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,32}$")]
 
 

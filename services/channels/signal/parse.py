@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart
+from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart, explained
 from m2n.message import (
     Address,
     Content,
@@ -64,7 +64,7 @@ def parse(body: bytes, number: str, place: Place) -> Parsed:
     try:
         return Parsed() if ignored(envelope, number) else _read(envelope, number, place)
     except ValidationError as invalid:
-        return Parsed(unreadable=(UnreadablePart(body, _explained(invalid)),))
+        return Parsed(unreadable=(UnreadablePart(body, explained(invalid)),))
     except MalformedWebhook as bad:
         return Parsed(unreadable=(UnreadablePart(body, str(bad)),))
 
@@ -204,9 +204,3 @@ def _is_moment(value: Any) -> bool:
 
 def _moment(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
-
-
-def _explained(invalid: ValidationError) -> str:
-    """The field and what was expected, without the customer's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

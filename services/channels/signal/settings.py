@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, TypeAdapter
 
-from m2n.tenant import Config
+from m2n.tenant import Config, HttpAddress
 
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=100)]
 
 PRIVATE: Networks = TypeAdapter(Networks).validate_python(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from m2n.adapters.channel import Accepted, CallOutcome, Refused, Retry, Uncertain
+from m2n.adapters.retry_after import retry_after_s
 from m2n.message import OptedOut, VendorError
 from services.channels.telegram.references import Reference
 
@@ -132,12 +133,5 @@ def _wait(answer: _Answer, headers: Mapping[str, str]) -> float | None:
     """Seconds, from the answer or from ``Retry-After``; None where neither says a number of them."""
     seconds = answer.parameters.retry_after
     if seconds is None:
-        seconds = _number(next((value for name, value in headers.items() if name.lower() == "retry-after"), ""))
-    return seconds if seconds is not None and math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
+        return retry_after_s(headers)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

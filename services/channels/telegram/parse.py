@@ -6,7 +6,7 @@ from datetime import datetime
 import orjson
 from pydantic import ValidationError
 
-from m2n.adapters.channel import Acknowledgement, MalformedWebhook, Parsed, UnreadablePart, WebhookRequest
+from m2n.adapters.channel import Acknowledgement, MalformedWebhook, Parsed, UnreadablePart, WebhookRequest, explained
 from m2n.message import (
     Address,
     ChoiceContent,
@@ -63,12 +63,6 @@ def _number(body: bytes) -> int:
         return Envelope.model_validate_json(body).update_id
     except ValidationError as invalid:
         raise MalformedWebhook(explained(invalid)) from None
-
-
-def explained(invalid: ValidationError) -> str:
-    """The field and what was expected, without the customer's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"
 
 
 @dataclass(frozen=True)

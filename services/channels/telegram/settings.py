@@ -4,12 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from m2n.tenant import Config, Connection
+from m2n.tenant import Config, Connection, HttpAddress
 
 BOT_TOKEN = "bot-token"  # noqa: S105 - the secret's name
 SECRET_TOKEN = "secret-token"  # noqa: S105 - the secret's name
-
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
 
 
 class TelegramSettings(Config):

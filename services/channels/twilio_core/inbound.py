@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from m2n.message import Address, ConsentWord, Content, Hop, Identity, Inbound
 from services.channels.twilio_core.form import Fields, required
 
@@ -62,9 +60,3 @@ def consent_word(found: Fields) -> ConsentWord | None:
 def vendor_sid(vendor_message_id: str) -> str:
     """Twilio's id of a message, without what tells several pieces of it apart."""
     return vendor_message_id.partition("#")[0]
-
-
-def explained(invalid: ValidationError) -> str:
-    """The field and what was expected, without the customer's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

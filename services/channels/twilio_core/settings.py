@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from m2n.tenant import Config
+from m2n.tenant import Config, HttpAddress
 
 AUTH_TOKEN = "auth-token"  # noqa: S105 - the secret's name
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
 
 
 class TwilioSettings(Config):

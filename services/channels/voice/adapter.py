@@ -26,10 +26,10 @@ from m2n.message import MAX_TEXT, CallContent, Content, Outbound, TextContent, V
 from m2n.serialization import to_json
 from m2n.tenant import Connection
 from services.channels.twilio_core.form import query
+from services.channels.twilio_core.settings import AUTH_TOKEN
 from services.channels.twilio_core.signature import is_genuine
 from services.channels.voice import twiml
 from services.channels.voice.calls import NewLine
-from services.channels.voice.incoming import AUTH_TOKEN
 from services.channels.voice.parse import CHANNEL, parsed
 from services.channels.voice.script import Script
 from services.channels.voice.settings import VoiceSettings

@@ -11,14 +11,13 @@ from m2n.adapters.channel import MalformedWebhook
 from m2n.adapters.edge_host import EdgeHost, Resolved, as_received
 from m2n.telemetry import UNREADABLE, log
 from services.channels.twilio_core.form import Fields, expect, fields, query, required
+from services.channels.twilio_core.settings import AUTH_TOKEN
 from services.channels.twilio_core.signature import is_genuine
 from services.channels.voice.calls import CallKey
 from services.channels.voice.parse import CHANNEL
 from services.channels.voice.script import Script
 from services.channels.voice.settings import VoiceSettings
 from services.channels.voice.steps import Step
-
-AUTH_TOKEN = "auth-token"  # noqa: S105 - the secret's name
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import ValidationError
 
-from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest
+from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest, explained
 from m2n.message import MAX_TEXT, Address, CallContent, Content, Hop, Inbound, TextContent
 from services.channels.twilio_core.form import Fields, expect, fields, query, required
 from services.channels.voice.callers import identities
@@ -74,7 +74,7 @@ def heard(
             trail=(Hop(service="webhooks", did="received", at=at),),
         )
     except ValidationError as invalid:
-        raise MalformedWebhook(_explained(invalid)) from None
+        raise MalformedWebhook(explained(invalid)) from None
 
 
 def said(found: Fields) -> TextContent | None:
@@ -96,9 +96,3 @@ def _time(stamp: str) -> datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _explained(invalid: ValidationError) -> str:
-    """The field and what was expected, without the caller's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

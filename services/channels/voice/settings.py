@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from m2n.tenant import Config, Language
+from services.channels.twilio_core.settings import TwilioSettings
 from services.channels.voice.sentences import Sentence, Sentences
 from services.handover.phone.settings import Number, Target
 
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -25,9 +25,9 @@ class Voice(Config):
     transcription_provider: Word | None = None
 
 
-class VoiceSettings(Config):
-    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
-    """The account's SID: AC and 32 hexadecimal digits."""
+class VoiceSettings(TwilioSettings):
+    """Calls need nothing of ``base_url`` today."""
+
     number: Number
     """The business's own number, as in ``+15550100001``."""
     mode: Literal["gather", "relay"] = "gather"
@@ -45,10 +45,6 @@ class VoiceSettings(Config):
     """Words that callers are likely to say."""
     transfer: Target | None = None
     """A human for callers whom nobody answers or understands; also what the desk ``phone`` uses."""
-    base_url: HttpAddress = "https://api.twilio.com"
-    """Base address of Twilio's API. Calls need nothing of it today; it stands here as for Twilio's other channels."""
-    public_url: HttpAddress | None = None
-    """Address under which Twilio calls us, where it is not the installation's public address."""
     answer_within_s: Annotated[float, Field(ge=0.1, le=8)] = 5
     """After so many seconds without an answer the caller hears 'one moment'. Twilio waits for 15 s in all."""
     give_up_after_s: Annotated[float, Field(ge=1, le=300)] = 45

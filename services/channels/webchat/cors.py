@@ -32,8 +32,7 @@ class OwnWebhook:
         posted = scope["type"] == "http" and scope["method"] == "POST"
         webhook = _WEBHOOK.fullmatch(scope["path"]) if posted else None
         if webhook is not None:
-            path = f"/webchat/{webhook[1]}/messages"
-            scope = {**scope, "path": path, "raw_path": path.encode()}
+            scope = {**scope, "path": f"/webchat/{webhook[1]}/messages"}
         await self._app(scope, receive, send)
 
 

@@ -59,8 +59,3 @@ class RedisLimiter:
             return
         if float(wait) > 0:
             raise TooMany(float(wait))
-
-
-class Unlimited:
-    async def take(self, rate: Rate, *what: str) -> None:
-        return None

@@ -7,13 +7,12 @@ between, the page has no 2xx and posts it again; both take each id once.
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from pymongo.errors import PyMongoError
 
 from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest
-from m2n.adapters.edge_host import Resolved
+from m2n.adapters.edge_host import Resolved, as_received
 from m2n.message import Inbound
 from m2n.telemetry import UNREADABLE, log
 from services.channels.webchat.browser import shown_own
@@ -43,7 +42,7 @@ class Posting:
         chat = await self.doors.chat(connection)
         await self.doors.count_address(chat, "posts", chat.settings.limits.address_posts, request)
         resolved = await self.host.find(CHANNEL, connection)
-        webhook = await self._read(request)
+        webhook = as_received(self.public_url, request, request.method, await request.body())
         if not resolved.channel.verify(webhook, resolved.connection, resolved.secrets):
             log().warning("web chat post refused: token", tenant=chat.tenant, connection=connection)
             raise HTTPException(403, "the token is missing, wrong or over, or this site is not allowed")
@@ -87,17 +86,6 @@ class Posting:
             return parsed
         known = await self.inbox.known(key, [receipt.message_id or "" for receipt in parsed.receipts])
         return replace(parsed, receipts=tuple(one for one in parsed.receipts if one.message_id in known))
-
-    async def _read(self, request: Request) -> WebhookRequest:
-        base = urlsplit(self.public_url)
-        path = f"{base.path.rstrip('/')}/webhooks/{CHANNEL}/{request.path_params['connection']}"
-        return WebhookRequest(
-            method=request.method,
-            url=f"{base.scheme}://{base.netloc}{path}",
-            headers=dict(request.headers),
-            body=await request.body(),
-            remote=request.client.host if request.client else "",
-        )
 
 
 def _is_said(message: Inbound) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from m2n.adapters.channel import MalformedWebhook
+from m2n.adapters.channel import MalformedWebhook, explained
 from m2n.message import (
     MAX_TEXT,
     AudioContent,
@@ -39,7 +39,6 @@ from services.channels.whatsapp_cloud.shapes import (
     Reacted,
     Revoked,
     Words,
-    explained,
 )
 
 CARDS = 50

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart, WebhookRequest
+from m2n.adapters.channel import MalformedWebhook, Parsed, UnreadablePart, WebhookRequest, explained
 from m2n.adapters.json_body import read_json
 from m2n.message import Address, Content, Hop, Identity, Inbound, Receipt, TypingContent
 from services.channels.meta_core.handshake import challenge, is_handshake
@@ -18,7 +18,7 @@ from services.channels.whatsapp_cloud.content import contents
 from services.channels.whatsapp_cloud.people import Contacts, Sender, renamed, sender_of
 from services.channels.whatsapp_cloud.receipts import receipt
 from services.channels.whatsapp_cloud.settings import WhatsAppCloudSettings
-from services.channels.whatsapp_cloud.shapes import Head, Metadata, Status, System, explained
+from services.channels.whatsapp_cloud.shapes import Head, Metadata, Status, System
 
 CHANNEL = "whatsapp_cloud"
 OBJECT = "whatsapp_business_account"
@@ -84,7 +84,7 @@ class _Reading:
         except MalformedWebhook as bad:
             self.unreadable.append(UnreadablePart(_kept(alone()), str(bad)))
         except ValidationError as invalid:
-            self.unreadable.append(UnreadablePart(_kept(alone()), explained(invalid)))
+            self.unreadable.append(UnreadablePart(_kept(alone()), explained(invalid, whole="value")))
 
     def entry(self, entry: Any) -> None:
         for change in _list(entry, "changes"):

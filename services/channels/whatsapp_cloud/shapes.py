@@ -5,7 +5,7 @@ from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from m2n.message import Name, Text
 
@@ -183,10 +183,3 @@ class Status(Shape):
     timestamp: EpochSeconds
     biz_opaque_callback_data: Annotated[str | None, Field(max_length=512)] = None
     errors: tuple[StatusError, ...] = ()
-
-
-def explained(invalid: ValidationError, *within: str) -> str:
-    """The field, in the object that ``within`` leads to, and what was expected, without the customer's words."""
-    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, (*within, *first["loc"]))) or "value"
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"

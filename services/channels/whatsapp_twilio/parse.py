@@ -5,10 +5,10 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest
+from m2n.adapters.channel import MalformedWebhook, Parsed, WebhookRequest, explained
 from m2n.message import Identity
 from services.channels.twilio_core.form import Fields, expect, fields, required
-from services.channels.twilio_core.inbound import E164, Arrival, explained, messages
+from services.channels.twilio_core.inbound import E164, Arrival, messages
 from services.channels.twilio_core.receipts import is_status_callback, receipts
 from services.channels.whatsapp_twilio.content import contents
 from services.channels.whatsapp_twilio.settings import WhatsAppSettings
