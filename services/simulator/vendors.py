@@ -5,12 +5,24 @@ customer can do. What happens goes into the ledger in one shape for all; see ``f
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from services.simulator.settings import HttpAddress, Setup
+
+Given = TypeVar("Given", bound=BaseModel)
+
+
+def checked(model: type[Given], given: Any, where: str) -> Given:
+    """``given`` as the model. Raises ValueError that names the field, within ``where``."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ValueError(f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
 
 Customer = Annotated[str, Field(pattern=r"^\+?[A-Za-z0-9._-]{1,64}$")]
 """Who the customer is: a phone number where the channel has those, else any name of one's own."""

@@ -1,6 +1,5 @@
 """The Graph API as a Page uses it for Messenger: its messages, and people's profiles."""
 
-import asyncio
 import hashlib
 import hmac
 import re
@@ -10,9 +9,8 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope
-from starlette.types import Send as SendToClient
 
+from services.simulator.faults import meet, retry_after
 from services.simulator.ledger import Kind
 from services.simulator.messenger.files import PATH, Files
 from services.simulator.messenger.memory import Memory, Person, new_mid
@@ -61,7 +59,9 @@ class _Api:
         if isinstance(asked, Problem):
             return self._refused(page, _named_in(given), asked)
         fault = self.memory.state.next_fault("messenger") if asked.message else None
-        return self._answered(page, asked) if fault is None else await self._faulty(page, asked, fault)
+        if fault is not None:
+            return await meet(fault, lambda: self._answered(page, asked), lambda: _fault_answer(fault))
+        return await self._answered(page, asked)
 
     async def profile(self, version: str, psid: str, request: Request, fields: str = ",".join(_PROFILE)) -> Response:
         """The fields of a person's profile that were asked for; without any all."""
@@ -86,7 +86,7 @@ class _Api:
         page = self.memory.page_of_token(token)
         return BAD_TOKEN if page is None else _wrong_proof(page, request) or page
 
-    def _answered(self, page: Page, asked: Send) -> Response:
+    async def _answered(self, page: Page, asked: Send) -> Response:
         person = self.memory.known(page, asked.recipient.id)
         if person is None:
             return self._refused(page, asked.recipient.id, NO_USER)
@@ -128,13 +128,6 @@ class _Api:
         reaction = {"target": payload.message_id, "emoji": payload.reaction} if payload else None
         noted = facts(person.page.line, "", seen=False, action=send.sender_action, reaction=reaction)
         self.memory.state.ledger.add(Kind.OUTBOUND, person.customer, **noted)
-
-    async def _faulty(self, page: Page, asked: Send, fault: Fault) -> Response:
-        await asyncio.sleep(fault.delay_s)
-        answer = self._answered(page, asked) if fault.takes else _fault_answer(fault)
-        if fault.drop:
-            return _BrokenOff(answer)
-        return answer if fault.status is None or answer.status_code != 200 else _fault_answer(fault)
 
 
 def _json(body: bytes) -> Any:
@@ -202,17 +195,7 @@ def _error(problem: Problem) -> Response:
 
 def _fault_answer(fault: Fault) -> Response:
     status = fault.status or 500
-    headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
+    headers = retry_after(fault)
     if fault.code is None:
         return Response(fault.message, status, headers, "text/plain")
     return JSONResponse(asked_for(fault.code, fault.message, status).body(), status, headers)
-
-
-class _BrokenOff(Response):
-    """An answer whose connection breaks before its body: the server closes what the app leaves unfinished."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: SendToClient) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

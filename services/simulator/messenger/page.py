@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from services.simulator.vendors import Line
+from services.simulator.vendors import Line, checked
 
 APP_SECRET, VERIFY_TOKEN, PAGE_TOKEN = "app-secret", "verify-token", "page-token"
 SOME_APP = "1517000000000001"
@@ -39,13 +39,8 @@ class Page:
     @classmethod
     def of(cls, line: Line) -> Self:
         """Raises ValueError that names what is missing or wrong."""
-        try:
-            known = _Settings.model_validate(
-                {name: value for name, value in line.settings.items() if value is not None}
-            )
-        except ValidationError as wrong:
-            first = wrong.errors()[0]
-            raise ValueError(f"settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        given = {name: value for name, value in line.settings.items() if value is not None}
+        known = checked(_Settings, given, "settings")
         missing = [name for name in (APP_SECRET, VERIFY_TOKEN, PAGE_TOKEN) if not line.secrets.get(name)]
         if missing:
             raise ValueError(f"secrets.{missing[0]}: expected a value")

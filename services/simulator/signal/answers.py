@@ -3,8 +3,8 @@
 import uuid
 
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
+from services.simulator.faults import retry_after
 from services.simulator.settings import Fault
 from services.simulator.signal.memory import Memory
 
@@ -41,19 +41,9 @@ def unauthorized() -> Response:
 
 def of_fault(fault: Fault, number: str, memory: Memory) -> Response:
     """429 asks for a captcha; where the message is taken all the same, it names none, as was seen of the gateway."""
-    headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
+    headers = retry_after(fault)
     if fault.status == 429:
         token = "" if fault.takes else str(uuid.uuid4())
         memory.challenges |= {token} if token else set()
         return JSONResponse({"error": LIMITED, "account": number, "challenge_tokens": [token]}, 429, headers)
     return JSONResponse({"error": fault.message}, fault.status or 500, headers)
-
-
-class BrokenOff(Response):
-    """An answer whose connection breaks before its body: the server closes what the app leaves unfinished."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

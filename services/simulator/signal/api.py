@@ -1,10 +1,9 @@
 """The gateway's REST API and socket, below ``/signal``."""
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, WebSocket
@@ -12,13 +11,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocketDisconnect
 
+from services.simulator.faults import meet
 from services.simulator.ledger import Kind
-from services.simulator.settings import Fault
 from services.simulator.signal import requests
 from services.simulator.signal.answers import (
     NO_ACCOUNT,
     NO_ATTACHMENT,
-    BrokenOff,
     Refusal,
     invalid,
     of_fault,
@@ -79,9 +77,12 @@ class _Gateway:
         if account is not None:
             _authorize(account, request)
         fault = self.state.next_fault(CHANNEL)
-        return self._sent(request, wanted) if fault is None else await self._faulty(request, wanted, fault)
+        if fault is not None:
+            answer_of_fault = partial(of_fault, fault, wanted.number, self.memory)
+            return await meet(fault, lambda: self._sent(request, wanted), answer_of_fault)
+        return await self._sent(request, wanted)
 
-    def _sent(self, request: Request, wanted: requests.SendRequest) -> Response:
+    async def _sent(self, request: Request, wanted: requests.SendRequest) -> Response:
         desk = Desk(self.state, self.memory, f"{str(request.base_url).rstrip('/')}/{CHANNEL}")
         try:
             return JSONResponse(desk.send(wanted).body(), 201)
@@ -96,13 +97,6 @@ class _Gateway:
             person = self.memory.recipient(address)
             who = person.who if person else address
             self.state.ledger.add(Kind.REFUSED, who, **line, code=refused.status, reason=refused.words)
-
-    async def _faulty(self, request: Request, wanted: requests.SendRequest, fault: Fault) -> Response:
-        await asyncio.sleep(fault.delay_s)
-        answer = self._sent(request, wanted) if fault.takes else of_fault(fault, wanted.number, self.memory)
-        if fault.drop:
-            return BrokenOff(answer)
-        return answer if fault.status is None else of_fault(fault, wanted.number, self.memory)
 
     async def react(self, number: str, request: Request) -> Response:
         account, wanted = await self._asked(number, request, requests.ReactionRequest)

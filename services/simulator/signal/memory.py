@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.websockets import WebSocket
 
-from services.simulator.vendors import Line
+from services.simulator.vendors import Line, checked
 
 _PEOPLE = uuid5(NAMESPACE_DNS, "people.signal.invalid")
 _PHONE = re.compile(r"\+[1-9][0-9]{5,14}")
@@ -170,8 +170,4 @@ def _plain(address: str) -> str:
 
 
 def _line_settings(line: Line) -> LineSettings:
-    try:
-        return LineSettings.model_validate(line.settings)
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return checked(LineSettings, line.settings, "settings")

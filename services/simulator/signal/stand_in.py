@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter
-from pydantic import ValidationError
 
 from services.simulator.ledger import Kind
 from services.simulator.signal import api
@@ -14,7 +13,7 @@ from services.simulator.signal.envelopes import LONG_TEXT, Doing, Extra, attachm
 from services.simulator.signal.memory import Account, Memory, Person, StoredFile
 from services.simulator.signal.receiving import tell
 from services.simulator.state import State
-from services.simulator.vendors import Line, Said, SaidAnswer, SentMedia, facts
+from services.simulator.vendors import Line, Said, SaidAnswer, SentMedia, checked, facts
 
 
 @dataclass
@@ -97,11 +96,7 @@ class SignalStandIn:
 
 def _extra(said: Said) -> Extra:
     """Raises ValueError that names the field, also where nothing was said at all."""
-    try:
-        extra = Extra.model_validate(said.extra)
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"extra.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    extra = checked(Extra, said.extra, "extra")
     if not said.model_dump(exclude_defaults=True, exclude={"message_id", "name", "reply_to"}):
         raise ValueError("expected one of text, location, media, reaction, edit, delete and extra")
     return extra

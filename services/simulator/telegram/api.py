@@ -1,6 +1,5 @@
 """The Bot API below ``/telegram``: methods, and downloads of customers' files."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
+from services.simulator.faults import meet, retry_after
 from services.simulator.settings import Fault
 from services.simulator.state import State
 from services.simulator.telegram.bots import Bot
@@ -45,7 +44,7 @@ class _Api:
             return _error(refused.problem)
         fault = self.state.next_fault(CHANNEL) if method.lower() in CHANGING else None
         if fault is not None:
-            return await self._faulty(bot, method, arguments, fault)
+            return await meet(fault, lambda: self._answer(bot, method, arguments), lambda: _fault_answer(fault))
         return await self._answer(bot, method, arguments)
 
     async def file(self, token: str, path: str) -> Response:
@@ -58,13 +57,6 @@ class _Api:
         except Refused as refused:
             return _error(refused.problem)
         return JSONResponse({"ok": True, "result": result})
-
-    async def _faulty(self, bot: Bot, method: str, arguments: Mapping[str, Any], fault: Fault) -> Response:
-        await asyncio.sleep(fault.delay_s)
-        answer = await self._answer(bot, method, arguments) if fault.takes else _fault_answer(fault)
-        if fault.drop:
-            return _BrokenOff(answer)
-        return answer if fault.status is None or answer.status_code != 200 else _fault_answer(fault)
 
 
 async def _arguments(request: Request) -> dict[str, Any]:
@@ -86,18 +78,8 @@ def _error(problem: Problem) -> Response:
 
 def _fault_answer(fault: Fault) -> Response:
     status, wait = fault.status or 500, fault.retry_after_s
-    headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+    headers = retry_after(fault)
     if fault.code is None and wait is None:
         return Response(fault.message, status, media_type="text/plain")
     problem = Problem(fault.code or status, fault.message, None if wait is None else round(wait))
     return JSONResponse(problem.body(), status, headers)
-
-
-class _BrokenOff(Response):
-    """An answer whose connection breaks before its body: the server closes what the app leaves unfinished."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -1,25 +1,23 @@
 """Twilio's REST API 2010-04-01: the Messages resource, and what belongs to it."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope
-from starlette.types import Send as SendToClient
 
+from services.simulator.faults import meet, retry_after
 from services.simulator.ledger import Kind
 from services.simulator.settings import Fault
 from services.simulator.state import State
 from services.simulator.twilio import media_api, typing_api
-from services.simulator.twilio.accounts import may
+from services.simulator.twilio.accounts import may, own_message
 from services.simulator.twilio.fetching import Looked, look_at
 from services.simulator.twilio.inbound import phone_of
 from services.simulator.twilio.message import API_VERSION, Message, Piece, new_sid
 from services.simulator.twilio.numbers import Number, channel_of, find, is_whatsapp
 from services.simulator.twilio.paging import page_of
-from services.simulator.twilio.problems import TEST_CREDENTIALS, UNAUTHORIZED, Problem, not_found
+from services.simulator.twilio.problems import TEST_CREDENTIALS, UNAUTHORIZED, Problem
 from services.simulator.twilio.progress import deliver
 from services.simulator.twilio.sending import Send, choose_number, problem_of, test_problem_of
 from services.simulator.twilio.vendor import vendor_of
@@ -49,7 +47,7 @@ class _Messages:
         send = Send.read(await request.form())
         fault = self.state.next_fault() or self.state.next_fault(channel_of(send.to))
         if fault is not None:
-            return await self._faulty(account_sid, send, fault)
+            return await meet(fault, lambda: self._created(account_sid, send), lambda: _fault_answer(fault))
         return await self._created(account_sid, send)
 
     async def _created(self, account_sid: str, send: Send) -> Response:
@@ -111,13 +109,6 @@ class _Messages:
         self.state.messages[message.sid] = message
         deliver(self.state, number, message, looked)
 
-    async def _faulty(self, account_sid: str, send: Send, fault: Fault) -> Response:
-        await asyncio.sleep(fault.delay_s)
-        answer = await self._created(account_sid, send) if fault.takes else _fault_answer(fault)
-        if fault.drop:
-            return _BrokenOff(answer)
-        return answer if fault.status is None or answer.status_code != 201 else _fault_answer(fault)
-
     async def list(
         self,
         account_sid: str,
@@ -141,38 +132,20 @@ class _Messages:
         return JSONResponse(page_of("messages", found, request, page, size))
 
     async def fetch(self, account_sid: str, sid: str, request: Request) -> Response:
-        found = self._own(account_sid, sid, request)
+        found = own_message(self.state, account_sid, sid, request)
         return found.answer() if isinstance(found, Problem) else JSONResponse(found.resource())
 
     async def delete(self, account_sid: str, sid: str, request: Request) -> Response:
-        found = self._own(account_sid, sid, request)
+        found = own_message(self.state, account_sid, sid, request)
         if isinstance(found, Problem):
             return found.answer()
         del self.state.messages[sid]
         return Response(status_code=204)
 
-    def _own(self, account_sid: str, sid: str, request: Request) -> Message | Problem:
-        if not may(self.state, account_sid, request):
-            return UNAUTHORIZED
-        message = self.state.messages.get(sid)
-        if message is None or message.account_sid != account_sid:
-            return not_found(request.url.path)
-        return message
-
 
 def _fault_answer(fault: Fault) -> Response:
     status = fault.status or 500
-    headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
+    headers = retry_after(fault)
     if fault.code is None:
         return Response(fault.message, status, headers, "text/plain")
     return JSONResponse(Problem(fault.code, fault.message, status).body(), status, headers)
-
-
-class _BrokenOff(Response):
-    """An answer whose connection breaks before its body: the server closes what the app leaves unfinished."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: SendToClient) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -13,10 +13,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.simulator.state import State
-from services.simulator.twilio.accounts import may
+from services.simulator.twilio.accounts import own_message
 from services.simulator.twilio.message import API_VERSION, Message, Piece
 from services.simulator.twilio.paging import page_of
-from services.simulator.twilio.problems import UNAUTHORIZED, Problem, not_found
+from services.simulator.twilio.problems import Problem, not_found
 from services.simulator.twilio.vendor import vendor_of
 
 OPEN_FOR = timedelta(hours=4)
@@ -48,7 +48,7 @@ class _Media:
         page: Annotated[int, Query(alias="Page", ge=0)] = 0,
         size: Annotated[int, Query(alias="PageSize", ge=1, le=1000)] = 50,
     ) -> Response:
-        message = self._message(account_sid, sid, request)
+        message = own_message(self.state, account_sid, sid, request)
         if isinstance(message, Problem):
             return message.answer()
         found = [piece.resource(message) for piece in message.pieces]
@@ -90,16 +90,8 @@ class _Media:
             return Response(f"the customer's file could not be fetched: {type(failed).__name__}", 502)
         return Response(answer.content, answer.status_code, {"content-type": content_type})
 
-    def _message(self, account_sid: str, sid: str, request: Request) -> Message | Problem:
-        if not may(self.state, account_sid, request):
-            return UNAUTHORIZED
-        message = self.state.messages.get(sid)
-        if message is None or message.account_sid != account_sid:
-            return not_found(request.url.path)
-        return message
-
     def _piece(self, account_sid: str, sid: str, media_sid: str, request: Request) -> tuple[Message, Piece] | Problem:
-        message = self._message(account_sid, sid, request)
+        message = own_message(self.state, account_sid, sid, request)
         if isinstance(message, Problem):
             return message
         piece = next((one for one in message.pieces if one.sid == media_sid), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from services.simulator.settings import Sid
 from services.simulator.state import State
@@ -19,7 +19,7 @@ from services.simulator.twilio import setup_api
 from services.simulator.twilio.inbound import Button, Location, Media, Written, receive
 from services.simulator.twilio.numbers import SMS, WHATSAPP, Number, addresses, find
 from services.simulator.twilio.vendor import HasVendor, MessagingService, ServiceSid, Vendor
-from services.simulator.vendors import Line, Said, SaidAnswer
+from services.simulator.vendors import Line, Said, SaidAnswer, checked
 
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]+")
@@ -49,10 +49,7 @@ class TwilioChannel(HasVendor):
         return (setup_api.router(self.state, self.vendor),) if self.channel == SMS else ()
 
     def enter(self, line: Line) -> None:
-        try:
-            account = _Account.model_validate(line.settings)
-        except ValidationError as wrong:
-            raise ValueError(_explained(wrong)) from None
+        account = checked(_Account, line.settings, "settings")
         if not account.sender and not account.messaging_service_sid:
             raise ValueError("settings: expected a sender or a messaging_service_sid")
         token = line.secrets.get("auth-token")
@@ -129,8 +126,3 @@ def _written(number: Number, customer: str, said: Said) -> Written:
 def _invented_number(service: str) -> str:
     """A number for a messaging service of which nothing was said: always the same one."""
     return f"+1555{int(hashlib.sha256(service.encode()).hexdigest(), 16) % 10_000_000:07d}"
-
-
-def _explained(wrong: ValidationError) -> str:
-    first = wrong.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"settings.{'.'.join(map(str, first['loc']))}: {first['msg']}"

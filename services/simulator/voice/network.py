@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.simulator.ledger import Kind
 from services.simulator.state import State
 from services.simulator.twilio.posting import Posted
-from services.simulator.vendors import Line, Said, SaidAnswer
+from services.simulator.vendors import Line, Said, SaidAnswer, checked
 from services.simulator.voice.call import PhoneCall, Words
 from services.simulator.voice.course import course
 from services.simulator.voice.options import CallOptions
@@ -40,11 +40,7 @@ class VoiceNetwork:
         return ()
 
     def enter(self, line: Line) -> None:
-        try:
-            Number.model_validate(line.settings)
-        except ValidationError as wrong:
-            first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise ValueError(f"settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        checked(Number, line.settings, "settings")
         if not line.secrets.get("auth-token"):
             raise ValueError("secrets: expected the account's auth-token")
         if "/webhooks/voice/" not in line.webhook_url:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from services.simulator.settings import Seconds, Setup
+from services.simulator.vendors import checked
 
 HumanDoes = Literal["answers", "busy", "no-answer", "failed", "canceled", "queue-full", "system-error"]
 
@@ -38,11 +39,7 @@ class CallOptions(Setup):
     @classmethod
     def of(cls, extra: dict[str, Any]) -> "CallOptions":
         """Raises ValueError that names the field."""
-        try:
-            return cls.model_validate(extra)
-        except ValidationError as wrong:
-            first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise ValueError(f"extra.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return checked(cls, extra, "extra")
 
 
 class Human(Setup):

@@ -1,14 +1,12 @@
 """The Graph API below ``/whatsapp_cloud``: messages of a number, and customers' media."""
 
-import asyncio
 import re
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope
-from starlette.types import Send as SendToClient
 
+from services.simulator.faults import meet, retry_after
 from services.simulator.ledger import Kind
 from services.simulator.settings import Fault
 from services.simulator.state import State
@@ -61,7 +59,9 @@ class Api:
         if isinstance(asked, Read):
             return self._read(number, asked)
         fault = self.state.next_fault(CHANNEL)
-        return self._sent(number, asked) if fault is None else await self._faulty(number, asked, fault)
+        if fault is not None:
+            return await meet(fault, lambda: self._sent(number, asked), lambda: _fault_answer(fault))
+        return await self._sent(number, asked)
 
     def _opened(self, version: str, phone_number_id: str, request: Request) -> Number | Problem:
         """The number, if the request's token opens it."""
@@ -75,7 +75,7 @@ class Api:
             return no_such_object(phone_number_id)
         return _proof_problem(number, request.query_params.get("appsecret_proof")) or number
 
-    def _sent(self, number: Number, asked: Send | Problem) -> Response:
+    async def _sent(self, number: Number, asked: Send | Problem) -> Response:
         who = asked if isinstance(asked, Problem) else addressee(number, asked, self.memory)
         if isinstance(asked, Problem) or isinstance(who, Problem):
             return self._refused(number, asked, who)
@@ -114,13 +114,6 @@ class Api:
         facts = {"channel": line.channel, "line": line.connection, "id": read.message_id}
         self.state.ledger.add(Kind.STATUS, customer, **facts, status="read", error_code=None, typing=typing)
         return JSONResponse({"success": True})
-
-    async def _faulty(self, number: Number, asked: Send | Problem, fault: Fault) -> Response:
-        await asyncio.sleep(fault.delay_s)
-        answer = self._sent(number, asked) if fault.takes else _fault_answer(fault)
-        if fault.drop:
-            return _BrokenOff(answer)
-        return answer if fault.status is None or answer.status_code != 200 else _fault_answer(fault)
 
     async def media(self, version: str, media_id: str, request: Request) -> Response:
         """Where the bytes of a customer's file are, for the next 5 minutes."""
@@ -161,18 +154,8 @@ def _proof_problem(number: Number, proof: str | None) -> Problem | None:
 
 
 def _fault_answer(fault: Fault) -> Response:
-    headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
+    headers = retry_after(fault)
     problem = of_fault(fault)
     if problem is not None:
         return problem.answer(headers)
     return Response(fault.message, fault.status or 500, headers, "text/plain")
-
-
-class _BrokenOff(Response):
-    """An answer whose connection breaks before its body: the server closes what the app leaves unfinished."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: SendToClient) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

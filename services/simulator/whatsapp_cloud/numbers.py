@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from services.simulator.vendors import Line
+from services.simulator.vendors import Line, checked
 
 APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN = "app-secret", "verify-token", "access-token"
 
@@ -29,11 +29,7 @@ class Number:
     @classmethod
     def of(cls, line: Line) -> "Number":
         """Raises ValueError that names the setting or secret."""
-        try:
-            settings = _Settings.model_validate(line.settings)
-        except ValidationError as wrong:
-            first = wrong.errors()[0]
-            raise ValueError(f"settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        settings = checked(_Settings, line.settings, "settings")
         for name in (APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN):
             if not line.secrets.get(name):
                 raise ValueError(f"secrets.{name}: expected a value")

@@ -53,7 +53,6 @@ UNDELIVERABLE = Problem(131026, "Message undeliverable", "The recipient is not o
 SAME_NUMBER = Problem(131021, "Recipient cannot be sender", "Sender and recipient are the same number")
 NO_MARKETING = Problem(131050, "User has stopped marketing messages", "The user does not want marketing messages")
 NO_TEMPLATE = Problem(132001, "Template does not exist", "The template does not exist in the translation", 404)
-UNSUPPORTED = Problem(131051, "Message type unknown", "Message type is currently not supported.")
 
 
 def missing(details: str) -> Problem:

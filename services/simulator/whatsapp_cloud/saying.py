@@ -10,10 +10,8 @@ customer's own setting).
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from services.simulator.settings import Setup
-from services.simulator.vendors import Customer, PressedChoice, Said
+from services.simulator.vendors import Customer, PressedChoice, Said, checked
 from services.simulator.whatsapp_cloud.media import Piece
 
 Message = dict[str, Any]
@@ -39,20 +37,12 @@ def extra_of(said: Said) -> Extra:
     """Raises ValueError for what is not known here, and for what WhatsApp does not have."""
     if said.digits or said.hang_up:
         raise ValueError("digits, hang_up: there are no calls on this channel")
-    try:
-        return Extra.model_validate(said.extra)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        raise ValueError(f"extra.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return checked(Extra, said.extra, "extra")
 
 
 def beside(extra: Extra) -> list[Beside]:
     """Raises ValueError."""
-    try:
-        return [Beside.model_validate(one) for one in extra.batch]
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        raise ValueError(f"extra.batch.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return [checked(Beside, one, "extra.batch") for one in extra.batch]
 
 
 def contents(said: Said, extra: Extra, pieces: list[Piece]) -> list[Message]:
